@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# Countersign. `make help` lists what can be made; everything made goes below build/.
+# Files are found by globbing, so a new file in a room needs no edit here. Reading this
+# file runs no compiler and no pkg-config, so that it works before `make deps`.
+
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+.SECONDARY:
+.SUFFIXES:
+
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+SHELL := /bin/bash
+export PATH := $(PATH):/usr/sbin:/sbin
+export LC_ALL := C.UTF-8
+
+V ?= 0
+Q := $(if $(filter 0,$(V)),@)
+say = @printf '  %-9s %s\n' $(1) $(2)
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+SBINDIR ?= $(PREFIX)/sbin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DESTDIR ?=
+
+CC := gcc
+CLANG ?= clang
+BPFTOOL ?= bpftool
+PKG_CONFIG ?= pkg-config
+INSTALL ?= install
+JOBS ?= $(shell nproc)
+DEMO_ARGS ?=
+BENCH_ARGS ?=
+
+# `make -j4 test` passes its own -j down; a plain `make test` uses all processors.
+submake = $(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
+
+# $(call once,NAME,command): the command's output, run when first needed and kept.
+once = $(eval $(1) := $$(shell $(2)))$($(1))
+
+B := build
+GEN := $(B)/gen
+VERSION = $(call once,VERSION,tools/version.sh)
+MULTIARCH = $(call once,MULTIARCH,$(CC) -print-multiarch)
+
+# ---- flags ------------------------------------------------------------------------
+
+WERROR ?= -Werror
+# Bounded buffers are cut on purpose; -Wformat-truncation would forbid just that.
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wno-format-truncation $(WERROR)
+CFLAGS ?= -O2 -g
+CPPFLAGS += -I. -Iinclude -I$(GEN) -D_GNU_SOURCE=
+HARDENING := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+LDFLAGS += -Wl,-z,relro,-z,now -Wl,--as-needed
+C_FLAGS := -std=gnu11 $(WARNINGS) $(CFLAGS) -MMD -MP
+
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all
+ASAN_FLAGS := -std=gnu11 $(WARNINGS) -O1 -g -fno-omit-frame-pointer $(SANITIZE) -MMD -MP
+
+BPF_FLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall $(WERROR) -MMD -MP \
+	-Ibpf -Iinclude -idirafter /usr/include/$(MULTIARCH)
+
+# Debian's names; --as-needed keeps what a program does not use out of it.
+libs = $(shell $(PKG_CONFIG) --libs $(1))
+AGENT_PACKAGES := libbpf jansson yaml-0.1 libevent_core libcrypto libcap
+CLI_PACKAGES := jansson yaml-0.1 libcrypto
+
+# ---- what there is ----------------------------------------------------------------
+
+ROOMS := base identity kube flow policy source credential datapath
+CLI_ROOMS := base identity flow policy cli
+UNIT_ROOMS := base identity kube flow policy source credential sdk
+
+room = $(wildcard user/$(1)/*.c)
+rooms = $(foreach r,$(1),$(call room,$(r)))
+objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
+asan = $(patsubst %.c,$(B)/asan/%.o,$(1))
+
+# maps.bpf.c defines the maps and is linked first: the linker of bpftool 7.1 leaves every
+# map at offset 0 of the BTF when it meets an extern before the definition.
+BPF_SOURCES := $(wildcard bpf/maps.bpf.c) $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c))
+BPF_OBJECTS := $(patsubst bpf/%.bpf.c,$(B)/bpf/%.o,$(BPF_SOURCES))
+BPF_LINKED := $(if $(BPF_SOURCES),$(B)/bpf/countersign.bpf.o)
+SKELETON := $(if $(BPF_SOURCES),$(GEN)/countersign.skel.h)
+
+# tests/bpf/<name>.bpf.c are programs of the tests; each becomes <name>.skel.h (struct <name>_bpf)
+TEST_BPF_SOURCES := $(wildcard tests/bpf/*.bpf.c)
+TEST_SKELETONS := $(patsubst tests/bpf/%.bpf.c,$(GEN)/%.skel.h,$(TEST_BPF_SOURCES))
+
+SDK_SOURCES := $(call room,sdk)
+EXAMPLES := $(wildcard user/sdk/examples/*.c)
+
+UNIT_SOURCES := $(wildcard tests/unit/*.c)
+BPFTEST_SOURCES := $(filter-out $(TEST_BPF_SOURCES),$(wildcard tests/bpf/*.c))
+LABTEST_SOURCES := $(wildcard tests/lab/test_*.c)
+LAB_SOURCES := $(filter-out $(LABTEST_SOURCES),$(wildcard tests/lab/*.c))
+LAB_PROGRAMS := $(wildcard tests/lab/programs/*.c)
+
+# A folder below tools/ with C files is one program of that name.
+TOOLS := $(filter-out gen-reasons,$(patsubst tools/%/,%,$(sort $(dir $(wildcard tools/*/*.c)))))
+
+# main.c has main(): it is no part of what the tests link.
+TESTED := $(filter-out %/main.c,$(call rooms,$(ROOMS) agent cli))
+UNIT_TESTED := $(filter-out %/main.c,$(call rooms,$(UNIT_ROOMS) agent cli))
+
+ROOMS_LIB := $(B)/obj/rooms.a
+UNIT_LIB := $(B)/asan/rooms.a
+LAB_LIB := $(B)/obj/lab.a
+SDK_LIB := $(if $(SDK_SOURCES),$(B)/libcountersign.a)
+
+PROGRAMS := $(if $(call room,agent),$(B)/countersignd) $(if $(call room,cli),$(B)/countersign)
+LIBRARY := $(if $(SDK_SOURCES),$(addprefix $(B)/,libcountersign.a libcountersign.so countersign.pc))
+HELPERS := $(addprefix $(B)/,$(TOOLS) $(notdir $(basename $(LAB_PROGRAMS) $(EXAMPLES))))
+TESTS := $(if $(UNIT_SOURCES),$(B)/test-unit) $(if $(BPFTEST_SOURCES),$(B)/test-bpf) \
+	$(if $(LABTEST_SOURCES),$(B)/test-lab)
+
+# ---- what people type -------------------------------------------------------------
+
+.PHONY: help deps build programs tests demo test check bench docs format clean install uninstall
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\nVariables: V=1 (show commands), PREFIX=%s, DESTDIR, CFLAGS, WERROR= (no -Werror)\n' \
+		'$(PREFIX)'
+
+deps: ## Install the Debian packages that are missing (as root; offline when none is)
+	$(Q)tools/deps.sh
+
+build: programs ## Build the agent, the command line, the library and the helper programs
+
+programs: $(BPF_LINKED) $(PROGRAMS) $(LIBRARY) $(HELPERS)
+
+tests: $(TESTS)
+
+demo: ## Set up, build and run the demonstration: exit code 0 when all is as expected (root)
+	$(Q)tools/deps.sh build demo
+	+$(Q)$(submake) build
+	$(Q)tools/demo.sh $(DEMO_ARGS)
+
+test: ## Set up, build and run every test; the last line counts them (root)
+	$(Q)tools/deps.sh build test demo
+	+$(Q)$(submake) build tests
+	$(Q)tools/test.sh
+
+bench: ## Set up, build and measure; writes build/bench.json (root)
+	$(Q)tools/deps.sh build demo
+	+$(Q)$(submake) build
+	$(Q)tools/bench.sh $(BENCH_ARGS)
+
+clean: ## Remove build/
+	$(Q)rm -rf $(B)
+
+# ---- checks -----------------------------------------------------------------------
+
+CHECKS := format cppcheck shell layers sizes tree docs
+.PHONY: $(addprefix check-,$(CHECKS))
+
+check: ## Check format, C and shell code, layers, sizes, generated files
+	+$(Q)$(submake) -k --output-sync=target $(addprefix check-,$(CHECKS))
+	@echo 'check: all is well'
+
+check-format check-cppcheck check-shell check-layers check-sizes check-tree: check-%:
+	$(call say,CHECK,$*)
+	$(Q)tools/check-$*.sh
+
+check-docs: $(B)/gen-reasons
+	$(call say,CHECK,docs)
+	$(Q)$(B)/gen-reasons | diff -u docs/reasons.md - || \
+		{ echo 'docs/reasons.md is not what reasons.h says: run `make docs`' >&2; exit 1; }
+
+docs: $(B)/gen-reasons ## Write the generated pages of docs/ anew
+	$(call say,GEN,docs/reasons.md)
+	$(Q)$(B)/gen-reasons >docs/reasons.md
+
+format: ## Bring every C file into the project's format
+	$(Q)tools/check-format.sh --fix
+
+# ---- programs ---------------------------------------------------------------------
+
+link = $(call say,LINK,$@)
+LINK = $(Q)$(CC) $(CFLAGS) $(LDFLAGS) -pie -o $@
+
+$(B)/countersignd: $(call objects,$(call room,agent)) $(ROOMS_LIB)
+	$(link)
+	$(LINK) $(filter %.o %.a,$^) $(call libs,$(AGENT_PACKAGES))
+
+$(B)/countersign: $(call objects,$(call rooms,$(CLI_ROOMS)))
+	$(link)
+	$(LINK) $(filter %.o,$^) $(call libs,$(CLI_PACKAGES))
+
+$(B)/gen-reasons: $(call objects,$(wildcard tools/gen-reasons/*.c))
+	$(link)
+	$(LINK) $(filter %.o,$^)
+
+# $(call helper,program,sources)
+define helper
+$(B)/$(1): $(call objects,$(2)) $(LAB_LIB) $(ROOMS_LIB) $(SDK_LIB)
+	$$(link)
+	$$(LINK) $$(filter %.o %.a,$$^) $$(call libs,$$(AGENT_PACKAGES)) -pthread
+endef
+$(foreach t,$(TOOLS),$(eval $(call helper,$(t),$(wildcard tools/$(t)/*.c))))
+$(foreach p,$(LAB_PROGRAMS) $(EXAMPLES),$(eval $(call helper,$(notdir $(basename $(p))),$(p))))
+
+# ---- tests ------------------------------------------------------------------------
+
+$(B)/test-unit: $(call asan,$(UNIT_SOURCES)) $(UNIT_LIB)
+	$(link)
+	$(Q)$(CC) $(SANITIZE) -Wl,--as-needed -o $@ $(filter %.o,$^) -lcriterion \
+		$(filter %.a,$^) $(call libs,$(AGENT_PACKAGES)) -pthread
+
+# libcriterion stands first because it brings main().
+$(B)/test-bpf: $(call objects,$(BPFTEST_SOURCES))
+$(B)/test-lab: $(call objects,$(LABTEST_SOURCES))
+$(B)/test-bpf $(B)/test-lab: $(LAB_LIB) $(ROOMS_LIB) $(SDK_LIB)
+	$(link)
+	$(LINK) $(filter %.o,$^) -lcriterion $(filter %.a,$^) $(call libs,$(AGENT_PACKAGES)) -pthread
+
+# ---- libraries --------------------------------------------------------------------
+
+$(ROOMS_LIB): $(call objects,$(TESTED))
+$(LAB_LIB): $(call objects,$(LAB_SOURCES))
+$(UNIT_LIB): $(call asan,$(UNIT_TESTED))
+$(B)/libcountersign.a: $(call objects,$(SDK_SOURCES))
+
+$(ROOMS_LIB) $(LAB_LIB) $(UNIT_LIB) $(B)/libcountersign.a: $(GEN)/sources
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(call objects,$(SDK_SOURCES)): PIE := -fPIC
+
+$(B)/libcountersign.so.0: $(call objects,$(SDK_SOURCES)) $(GEN)/sources
+	$(link)
+	@printf '{ global: countersign_*; local: *; };\n' >$(GEN)/libcountersign.map
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libcountersign.so.0 -Wl,-z,defs \
+		-Wl,--version-script=$(GEN)/libcountersign.map -o $@ $(filter %.o,$^)
+
+$(B)/libcountersign.so: $(B)/libcountersign.so.0
+	$(Q)ln -sf $(<F) $@
+
+$(B)/countersign.pc: $(GEN)/version
+	$(call say,GEN,$@)
+	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' \
+		'Name: countersign' 'Description: Who is at the other end of my connection?' \
+		'Version: $(VERSION)' 'Libs: -L$${libdir} -lcountersign' \
+		'Cflags: -I$${includedir}' >$@
+
+# ---- objects ----------------------------------------------------------------------
+
+PIE := -fPIE
+VERSIONED := $(call rooms,agent cli)
+$(call objects,$(VERSIONED)) $(call asan,$(VERSIONED)): $(GEN)/version
+$(call objects,$(VERSIONED)) $(call asan,$(VERSIONED)): DEFINES = -DCOUNTERSIGN_VERSION='"$(VERSION)"'
+
+# Before the dependency files exist, whoever may include a skeleton waits for it.
+$(call objects,$(call room,datapath) $(BPFTEST_SOURCES) $(LABTEST_SOURCES) $(LAB_SOURCES)): \
+	| $(SKELETON) $(TEST_SKELETONS)
+$(foreach t,$(TOOLS),$(call objects,$(wildcard tools/$(t)/*.c))): | $(SKELETON)
+
+$(B)/obj/%.o: %.c Makefile | toolchain
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(C_FLAGS) $(HARDENING) $(PIE) $(CPPFLAGS) $(DEFINES) -c -o $@ $<
+
+$(B)/asan/%.o: %.c Makefile | toolchain
+	$(call say,'CC asan',$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ASAN_FLAGS) $(CPPFLAGS) $(DEFINES) -c -o $@ $<
+
+# ---- BPF --------------------------------------------------------------------------
+
+$(B)/bpf/%.o: bpf/%.bpf.c Makefile | toolchain
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -c -o $@ $<
+
+$(B)/bpf/tests/%.o: tests/bpf/%.bpf.c Makefile | toolchain
+	$(call say,BPF,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -c -o $@ $<
+
+$(B)/bpf/countersign.bpf.o: $(BPF_OBJECTS) $(GEN)/sources
+	$(call say,'BPF link',$@)
+	$(Q)$(BPFTOOL) gen object $@ $(filter %.o,$^)
+
+$(B)/bpf/tests/%.bpf.o: $(B)/bpf/tests/%.o
+	$(Q)$(BPFTOOL) gen object $@ $<
+
+$(GEN)/countersign.skel.h: $(B)/bpf/countersign.bpf.o
+	$(call say,SKELETON,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name countersign_bpf >$@
+
+$(TEST_SKELETONS): $(GEN)/%.skel.h: $(B)/bpf/tests/%.bpf.o
+	$(call say,SKELETON,$@)
+	@mkdir -p $(@D)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+# ---- stamps: rewritten only when their text changes ---------------------------------
+
+.PHONY: toolchain FORCE
+toolchain:
+	@tools/deps.sh --toolchain $(CC) $(CLANG) $(BPFTOOL) $(PKG_CONFIG)
+
+stamp = @mkdir -p $(@D); cmp -s $@ <(echo '$(1)') || echo '$(1)' >$@
+
+# A removed file leaves its archive too.
+$(GEN)/sources: FORCE
+	$(call stamp,$(BPF_SOURCES) $(TESTED) $(LAB_SOURCES) $(SDK_SOURCES) $(UNIT_TESTED))
+
+$(GEN)/version: FORCE
+	$(call stamp,$(VERSION) $(PREFIX) $(LIBDIR) $(INCLUDEDIR))
+
+# ---- installing -------------------------------------------------------------------
+
+PUBLIC_HEADERS := include/countersign/peer.h
+
+install: programs ## Install below DESTDIR and PREFIX
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
+	$(Q)$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBDIR)/pkgconfig \
+		$(INCLUDEDIR)/countersign $(UNITDIR))
+	$(Q)$(INSTALL) -d -m 0700 $(DESTDIR)/etc/countersign/manifests
+	$(Q)$(INSTALL) -m 0755 $(B)/countersignd $(DESTDIR)$(SBINDIR)/
+	$(Q)$(INSTALL) -m 0755 $(B)/countersign $(DESTDIR)$(BINDIR)/
+	$(Q)$(INSTALL) -m 0644 $(B)/libcountersign.a $(B)/libcountersign.so.0 $(DESTDIR)$(LIBDIR)/
+	$(Q)ln -sf libcountersign.so.0 $(DESTDIR)$(LIBDIR)/libcountersign.so
+	$(Q)$(INSTALL) -m 0644 $(B)/countersign.pc $(DESTDIR)$(LIBDIR)/pkgconfig/
+	$(Q)$(INSTALL) -m 0644 $(PUBLIC_HEADERS) $(DESTDIR)$(INCLUDEDIR)/countersign/
+	$(Q)sed -e 's|/usr/local/sbin|$(SBINDIR)|' -e 's|/usr/local/bin|$(BINDIR)|' \
+		deploy/countersign.service >$(DESTDIR)$(UNITDIR)/countersign.service
+
+uninstall: ## Remove what install put there; manifests stay
+	$(Q)rm -f $(addprefix $(DESTDIR),$(SBINDIR)/countersignd $(BINDIR)/countersign \
+		$(LIBDIR)/libcountersign.a $(LIBDIR)/libcountersign.so $(LIBDIR)/libcountersign.so.0 \
+		$(LIBDIR)/pkgconfig/countersign.pc $(UNITDIR)/countersign.service \
+		$(addprefix $(INCLUDEDIR)/countersign/,$(notdir $(PUBLIC_HEADERS))))
+	$(Q)rmdir --ignore-fail-on-non-empty $(DESTDIR)$(INCLUDEDIR)/countersign 2>/dev/null || true
+
+-include $(shell [ ! -d $(B) ] || find $(B) -name '*.d')

@@ -1,0 +1,93 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Runs the test programs in order and sums them up. The last line is
+#	N passed, N failed, N skipped
+# The exit code is 0 only when nothing failed and every program ran at least one test.
+# A leak that LeakSanitizer finds, a test that vanished from the report and a program
+# that is missing count as failed.
+#
+#	tools/test.sh [PROGRAM]...    default: test-unit test-bpf test-lab of build/
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly OUT=build/test
+readonly TEST_SECONDS=300 # one test takes no longer, unless it asks for less itself
+
+passed=0 failed=0 skipped=0
+
+# $1: what happened; counts as one failed test.
+failure() {
+	echo "FAILED: $1" >&2
+	failed=$((failed + 1))
+}
+
+count() {
+	grep -cE "$1" "$2" || true
+}
+
+# Criterion judges a test before its process ends, so leaks must be counted here.
+sanitizer_reports() {
+	local name=$1 report
+
+	for report in "$OUT/$name".sanitizer.*; do
+		[ -s "$report" ] || continue
+		cat "$report" >&2
+		if grep -q 'ERROR: LeakSanitizer: detected' "$report"; then
+			failure "$name leaks memory: see above, or $report"
+		fi
+	done
+}
+
+add_report() {
+	local name=$1 report=$2 code=$3 ok not_ok skip plan
+
+	plan=$(sed -n 's/^1\.\.\([0-9]*\)$/\1/p' "$report" | head -n 1)
+	skip=$(count '^ok .*# SKIP' "$report")
+	ok=$(($(count '^ok ' "$report") - skip))
+	not_ok=$(count '^not ok ' "$report")
+	passed=$((passed + ok)) failed=$((failed + not_ok)) skipped=$((skipped + skip))
+	[ $((ok + not_ok + skip)) -eq "${plan:-0}" ] ||
+		failure "$name: of ${plan:-0} tests only $((ok + not_ok + skip)) reported"
+	[ $((ok + not_ok)) -gt 0 ] || failure "$name ran no test"
+	[ "$code" -eq 0 ] || [ "$not_ok" -gt 0 ] || failure "$name ended with code $code"
+}
+
+run() {
+	local program=$1 name=${1##*/} code=0 options=()
+
+	echo "== $name"
+	if [ ! -x "$program" ]; then
+		failure "$program is missing: it has no sources or was not built"
+		return
+	fi
+	# What touches cgroups, namespaces and the kernel's tables runs alone.
+	[ "$name" = test-unit ] || options=(-j1 --verbose)
+	ASAN_OPTIONS="log_path=$OUT/$name.sanitizer:detect_stack_use_after_return=1" \
+	UBSAN_OPTIONS="print_stacktrace=1" \
+		"$program" "${options[@]}" --timeout $TEST_SECONDS --tap="$OUT/$name.tap" || code=$?
+	sanitizer_reports "$name"
+	if [ -s "$OUT/$name.tap" ]; then
+		add_report "$name" "$OUT/$name.tap" "$code"
+	else
+		failure "$name left no report (code $code)"
+	fi
+}
+
+skips() {
+	local report
+
+	for report in "$OUT"/*.tap; do
+		[ -e "$report" ] || continue
+		sed -nE 's/^ok - (.*[^ ]) +# SKIP ?(.*)$/skipped: \1: \2/p' "$report"
+	done
+}
+
+[ $# -gt 0 ] || set -- build/test-unit build/test-bpf build/test-lab
+rm -rf "$OUT"
+mkdir -p "$OUT"
+for program; do
+	run "$program"
+done
+skips
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
