@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From maps to the evaluator: finds the subject's ruleset and the peer's bitmaps in the
+ * bank in force and lets verdict.h decide. Everything that cannot be found denies.
+ */
+#pragma once
+
+#include "locate.h"
+#include "maps.h"
+#include "workload.h"
+
+/* What is to be decided. */
+struct cs_case {
+	__u64 peer; /* identity number, 0: not known */
+	__u32 workload; /* slot of the subject */
+	__u32 generation; /* of the slot */
+	__u32 class_; /* of the peer's address */
+	__u16 port; /* of the server, host order */
+	__u8 protocol;
+	__u8 direction; /* enum cs_direction */
+	__u8 authenticated; /* see struct cs_query */
+	__u8 pad[7];
+};
+
+struct cs_decision {
+	struct cs_result result;
+	__u32 epoch; /* of the policy that decided */
+	__u32 stamp; /* as it was before anything was read */
+};
+
+__inline void cs_refuse(struct cs_decision *d, __u8 reason)
+{
+	d->result.verdict = CS_VERDICT_DENY;
+	d->result.reason = reason;
+}
+
+__inline const struct cs_bitmap *cs_bitmap_row(__u32 bank, __u32 row)
+{
+	__u32 index = bank * CS_BITMAPS_MAX + row % CS_BITMAPS_MAX;
+
+	return bpf_map_lookup_elem(&cs_bitmaps, &index);
+}
+
+/* The row of an identity; *@ret_known tells whether it is known at all. */
+__inline __u32 cs_identity_row(__u64 identity, __u32 bank, int *ret_known)
+{
+	__u32 *slot = bpf_map_lookup_elem(&cs_identities, &identity);
+	const struct cs_peer *peer;
+	__u32 index;
+
+	*ret_known = 0;
+	if (!slot)
+		return 0;
+	index = READ_ONCE(*slot);
+	peer = bpf_map_lookup_elem(&cs_peers, &index);
+	if (!peer || READ_ONCE(peer->identity) != identity) {
+		cs_stat(CS_STAT_TORN_READS);
+		return 0;
+	}
+	*ret_known = 1;
+	return READ_ONCE(peer->row[bank % CS_BANKS]);
+}
+
+__inline __u32 cs_class_row(__u32 class_, __u32 bank)
+{
+	const struct cs_class *c;
+
+	if (!class_)
+		return 0;
+	c = bpf_map_lookup_elem(&cs_classes, &class_);
+	return c ? READ_ONCE(c->row[bank % CS_BANKS]) : 0;
+}
+
+__inline const struct cs_ruleset *cs_ruleset_of(const struct cs_case *c, __u32 bank, __u8 *ret_reason)
+{
+	__u32 index = bank * CS_WORKLOADS_MAX + c->workload % CS_WORKLOADS_MAX;
+	const struct cs_subject *subject = bpf_map_lookup_elem(&cs_subjects, &index);
+
+	*ret_reason = CS_REASON_WORKLOAD_UNKNOWN;
+	if (!subject || !subject->valid)
+		return NULL;
+	if (c->workload && subject->generation != c->generation)
+		return NULL;
+	if (!c->workload && !c->generation)
+		return NULL; /* could not be looked up: see cs_socket_assign() */
+	index = bank * CS_RULESETS_MAX + subject->ruleset[c->direction & 1] % CS_RULESETS_MAX;
+	return bpf_map_lookup_elem(&cs_rulesets, &index);
+}
+
+__inline int cs_has_ports(__u8 protocol)
+{
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
+}
+
+/* The evaluator on what was found. */
+__inline void cs_decide_on(const struct cs_case *c, const struct cs_ruleset *rules, __u32 bank,
+			   struct cs_decision *d)
+{
+	int known;
+	struct cs_query query = {
+		.identity = cs_bitmap_row(bank, cs_identity_row(c->peer, bank, &known)),
+		.address = cs_bitmap_row(bank, cs_class_row(c->class_, bank)),
+		.port = c->port,
+		.protocol = c->protocol,
+		.authenticated = c->authenticated,
+	};
+
+	if (!query.identity || !query.address) {
+		cs_refuse(d, CS_REASON_UNKNOWN_IDENTITY);
+		return;
+	}
+	if (rules->flags & CS_RULESET_EXPIRES)
+		query.now_ns = bpf_ktime_get_boot_ns();
+	cs_evaluate(rules, &query, &d->result);
+	if (!known && d->result.reason == CS_REASON_DEFAULT_DENY)
+		d->result.reason = CS_REASON_UNKNOWN_IDENTITY;
+}
+
+/* Decides @c into @d: verdict Allow, Deny or Audit, never None. */
+__verified_once int cs_decide(const struct cs_case *c, struct cs_decision *d)
+{
+	const struct cs_ruleset *rules;
+	__u32 bank;
+	__u8 reason;
+
+	if (!c || !d)
+		return -1;
+	__builtin_memset(d, 0, sizeof(*d));
+	d->stamp = READ_ONCE(cs_control.stamp);
+	d->epoch = READ_ONCE(cs_control.epoch);
+	if (!d->epoch) {
+		cs_refuse(d, CS_REASON_NO_POLICY);
+		return 0;
+	}
+	bank = d->epoch % CS_BANKS;
+	rules = cs_ruleset_of(c, bank, &reason);
+	if (!rules)
+		cs_refuse(d, reason);
+	else if (!cs_has_ports(c->protocol) && rules->flags & CS_RULESET_ISOLATED)
+		cs_refuse(d, CS_REASON_PROTOCOL);
+	else
+		cs_decide_on(c, rules, bank, d);
+	return 0;
+}
+
+/* A workload talks to itself: same host, same identity, loopback or its own address. */
+__inline int cs_is_self(const struct cs_socket *s, __u64 peer, const struct cs_addr *a,
+			const struct cs_addr *b)
+{
+	return s->workload && cs_tag_identity(peer) == cs_own_identity(s) &&
+	       (cs_same_addr(a, b) || cs_is_loopback(a));
+}
+
+__inline void cs_allow_self(struct cs_decision *d)
+{
+	__builtin_memset(d, 0, sizeof(*d));
+	d->stamp = READ_ONCE(cs_control.stamp);
+	d->epoch = READ_ONCE(cs_control.epoch);
+	d->result.verdict = CS_VERDICT_ALLOW;
+	d->result.reason = CS_REASON_SELF;
+}
+
+/* The state word that a decision gives a stream socket. */
+__inline __u64 cs_state_of(const struct cs_decision *d)
+{
+	__u64 state = CS_STATE_ALLOW;
+
+	if (d->result.verdict == CS_VERDICT_DENY)
+		state = CS_STATE_DENY;
+	else if (d->result.expires_ns)
+		state = CS_STATE_TIMED;
+	return (__u64)d->stamp << 32 | state;
+}

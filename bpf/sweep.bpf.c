@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Iterators over the TCP sockets of one network namespace, run by the agent.
+ *
+ * cs_sweep: after a policy change, finds the connections that are denied now, even when
+ * they are idle; user space destroys them (SOCK_DESTROY), so both applications learn it.
+ * cs_adopt: makes listeners that are older than the programs tag their SYN-ACKs, where
+ * the kernel has TCP_BPF_SOCK_OPS_CB_FLAGS (Linux 6.9).
+ */
+#include "decide.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct in6_addr_cs {
+	__u8 bytes[16];
+};
+
+struct sock_common___addr {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	__u16 skc_family;
+	struct {
+		__u8 bytes[16];
+	} skc_v6_daddr, skc_v6_rcv_saddr;
+};
+#pragma clang attribute pop
+
+/* Both ends of a connection, as its socket knows them. */
+struct cs_ends {
+	struct cs_addr local;
+	struct cs_addr remote;
+	__u16 local_port;
+	__u16 remote_port;
+	__u16 family;
+	__u16 pad;
+};
+
+__inline void cs_ends_of(const struct sock_common *sk, struct cs_ends *ret)
+{
+	const struct sock_common___addr *c = (const void *)sk;
+
+	ret->family = BPF_CORE_READ(c, skc_family);
+	ret->local_port = BPF_CORE_READ(c, skc_num);
+	ret->remote_port = bpf_ntohs(BPF_CORE_READ(c, skc_dport));
+	if (ret->family == AF_INET) {
+		cs_map_ipv4(&ret->local, BPF_CORE_READ(c, skc_rcv_saddr));
+		cs_map_ipv4(&ret->remote, BPF_CORE_READ(c, skc_daddr));
+		return;
+	}
+	bpf_core_read(&ret->local, sizeof(ret->local), &c->skc_v6_rcv_saddr);
+	bpf_core_read(&ret->remote, sizeof(ret->remote), &c->skc_v6_daddr);
+}
+
+/* Decides a connection by the policy in force; whether it is denied. */
+__subprog int cs_is_denied_now(struct cs_socket *s, const struct cs_ends *e)
+{
+	int server = s->role == CS_ROLE_SERVER;
+	struct cs_decision d;
+	struct cs_where where;
+	struct cs_case c = {
+		.peer = cs_tag_identity(s->peer),
+		.workload = s->workload,
+		.generation = s->generation,
+		.port = server ? e->local_port : e->remote_port,
+		.protocol = IPPROTO_TCP,
+		.direction = server ? CS_INGRESS : CS_EGRESS,
+		.authenticated = s->auth == CS_AUTH_VERIFIED,
+	};
+
+	if (cs_is_self(s, s->peer, &e->local, &e->remote))
+		return 0;
+	cs_locate(&e->remote, &where);
+	c.class_ = where.class_;
+	cs_decide(&c, &d);
+	return d.result.verdict == CS_VERDICT_DENY;
+}
+
+__inline int cs_is_doomed(struct cs_socket *s, const struct cs_ends *e)
+{
+	__u64 state = READ_ONCE(s->state);
+
+	if (s->role != CS_ROLE_CLIENT && s->role != CS_ROLE_SERVER)
+		return 0;
+	if (!(s->flags & CS_SOCKET_ESTABLISHED))
+		return 0;
+	if (state >> 32 == READ_ONCE(cs_control.stamp))
+		return (__u32)state == CS_STATE_DENY;
+	return cs_is_denied_now(s, e);
+}
+
+SEC("iter/tcp")
+int cs_sweep(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct cs_doomed doomed = {};
+	struct cs_ends ends = {};
+	struct cs_socket *s;
+	void *sk;
+
+	if (!common)
+		return 0;
+	sk = bpf_skc_to_tcp_sock(common);
+	if (!sk)
+		return 0;
+	s = bpf_sk_storage_get(&cs_sockets, sk, NULL, 0);
+	if (!s)
+		return 0;
+	cs_ends_of(common, &ends);
+	if (!cs_is_doomed(s, &ends))
+		return 0;
+	doomed.cookie = bpf_get_socket_cookie(sk);
+	doomed.local = ends.local;
+	doomed.remote = ends.remote;
+	doomed.local_port = ends.local_port;
+	doomed.remote_port = ends.remote_port;
+	doomed.family = ends.family;
+	doomed.state = BPF_CORE_READ(common, skc_state);
+	bpf_seq_write(ctx->meta->seq, &doomed, sizeof(doomed));
+	return 0;
+}
+
+/* Turns the callbacks of a listener on; whether the kernel could. */
+__inline int cs_adopt_listener(void *sk)
+{
+	int flags = BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+
+	return !bpf_setsockopt(sk, SOL_TCP, CS_TCP_BPF_SOCK_OPS_CB_FLAGS, &flags, sizeof(flags));
+}
+
+SEC("iter/tcp")
+int cs_adopt(struct bpf_iter__tcp *ctx)
+{
+	struct sock_common *common = ctx->sk_common;
+	struct cs_adopted adopted = {};
+	struct cs_socket *s;
+	__u64 cgroup_id;
+	__u32 slot;
+	void *sk;
+
+	if (!common || BPF_CORE_READ(common, skc_state) != BPF_TCP_LISTEN)
+		return 0;
+	sk = bpf_skc_to_tcp_sock(common);
+	if (!sk)
+		return 0;
+	s = bpf_sk_storage_get(&cs_sockets, sk, NULL, 0);
+	if (s && s->role == CS_ROLE_LISTENER && s->tag)
+		return 0;
+	slot = cs_core_slot(sk, &cgroup_id);
+	if (!slot)
+		return 0; /* of no workload; it may even live outside the guarded subtree */
+	s = bpf_sk_storage_get(&cs_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s)
+		return 0;
+	cs_socket_assign(s, slot, cgroup_id);
+	s->role = CS_ROLE_LISTENER;
+	adopted.cookie = bpf_get_socket_cookie(sk);
+	adopted.adopted = cs_adopt_listener(sk);
+	if (adopted.adopted)
+		cs_stat(CS_STAT_ADOPTED);
+	bpf_seq_write(ctx->meta->seq, &adopted, sizeof(adopted));
+	return 0;
+}
