@@ -48,7 +48,7 @@ __subprog int cs_client_syn(struct cs_hook *h)
 	if (cs_already_denied(h->s))
 		return cs_drop(h, h->s->reason);
 	cs_locate(&h->p->dst, &where);
-	if (cs_has_payload(h->p) || h->s->flags & CS_SOCKET_NO_ROOM)
+	if (!where.taggable || cs_has_payload(h->p) || h->s->flags & CS_SOCKET_NO_ROOM)
 		cs_vouch(h, 0);
 	if (cs_has_payload(h->p))
 		return cs_client_inferred(h, &where, CS_AUTH_FAST_OPEN);
@@ -116,7 +116,13 @@ __inline int cs_acks_our_syn(const struct cs_hook *h, struct cs_mac_input *in)
 		return 0;
 	in->isn_client = tp->snd_una;
 	in->isn_server = h->p->seq;
-	/* Modulo 2^32: snd_una < ack <= snd_nxt */
+	/*
+	 * The answer can come while connect() still runs, before the kernel moves snd_nxt
+	 * past the SYN (tcp_connect()), so ISNc + 1 is right in any case. With data in the
+	 * SYN: snd_una < ack <= snd_nxt, modulo 2^32.
+	 */
+	if (h->p->ack == tp->snd_una + 1)
+		return 1;
 	return h->p->ack - tp->snd_una - 1 < tp->snd_nxt - tp->snd_una;
 }
 

@@ -53,7 +53,7 @@ __inline void cs_datagram_peer(const struct cs_hook *h, const struct cs_flow_pai
 	ret->class_ = where->class_;
 	ret->peer = where->identity;
 	ret->auth = CS_AUTH_DATAGRAM;
-	if (f->their_word & CS_FLOW_LOCAL) {
+	if (cs_flow_is_local(f->their_word)) {
 		ret->peer = cs_flow_sender(f->their_word);
 		ret->auth = CS_AUTH_LOCAL;
 	} else if (where->workload && h->direction == CS_INGRESS && !f->our_word) {

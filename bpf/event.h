@@ -80,14 +80,16 @@ __verified_once int cs_emit(const struct cs_report *r, const struct cs_socket *s
 }
 
 /* Counts and reports a decision. */
-__inline void cs_report_decision(const struct cs_report *r, const struct cs_socket *s,
-				 const struct cs_packet *p, const struct cs_decision *d)
+__verified_once int cs_report_decision(const struct cs_report *r, const struct cs_socket *s,
+				       const struct cs_packet *p, const struct cs_decision *d)
 {
+	if (!r || !s || !p || !d)
+		return -1;
 	if (d->result.rule)
 		cs_hit(d->result.rule);
 	if (d->result.verdict != CS_VERDICT_DENY)
 		cs_count(d->result.verdict, d->result.reason, r->direction);
-	cs_emit(r, s, p, d);
+	return cs_emit(r, s, p, d);
 }
 
 /* One 64-bit multiply-and-fold step; keyed by its start value, not cryptographic. */

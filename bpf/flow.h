@@ -67,18 +67,22 @@ __inline __u32 cs_flow_workload(__u64 word)
 	return (word >> 8) & 0xffffff;
 }
 
-/* Adds @bits under @stamp; what an older stamp allowed is forgotten. */
+/*
+ * Adds @bits under @stamp; what an older stamp said is forgotten, so a workload slot in a
+ * word is never older than the last change of the slots.
+ */
 __verified_once int cs_flow_put(const struct cs_flow_key *key, __u64 before,
 						 __u64 bits, __u32 stamp)
 {
 	struct cs_flow flow;
-	__u64 keep = CS_FLOW_LOCAL | 0xffffff00ULL;
 
 	if (!key)
 		return -1;
-	if (cs_flow_stamp(before) == stamp)
-		keep |= CS_FLOW_EGRESS | CS_FLOW_INGRESS;
-	flow.word = (__u64)stamp << 32 | (before & keep) | bits;
+	if (cs_flow_stamp(before) != stamp)
+		before = 0;
+	if (bits & CS_FLOW_LOCAL)
+		before &= CS_FLOW_EGRESS | CS_FLOW_INGRESS;
+	flow.word = (__u64)stamp << 32 | (before & 0xffffffff) | bits;
 	flow.check = cs_flow_check(key, flow.word);
 	if (bpf_map_update_elem(&cs_flows, key, &flow, BPF_ANY))
 		cs_stat(CS_STAT_FLOWS_FULL);
@@ -89,6 +93,12 @@ __verified_once int cs_flow_put(const struct cs_flow_key *key, __u64 before,
 __inline __u64 cs_flow_local(const struct cs_socket *s)
 {
 	return CS_FLOW_LOCAL | (__u64)s->workload << 8;
+}
+
+/* Whether @word names the local workload that sends this flow. */
+__inline int cs_flow_is_local(__u64 word)
+{
+	return word & CS_FLOW_LOCAL && cs_flow_stamp(word) == READ_ONCE(cs_control.stamp);
 }
 
 /* The identity of the local sender that @word names. */

@@ -96,24 +96,44 @@ __inline int cs_is_proved(__u8 auth)
 	return auth == CS_AUTH_VERIFIED || auth == CS_AUTH_CLAIMED;
 }
 
-/* Asks the policy of @h's workload about @who, for a flow to the server's @port. */
+/* Which leg of a flow is asked about. */
+struct cs_leg {
+	__u16 port; /* of the server, host order */
+	__u8 direction; /* enum cs_direction: whose policy, the sender's or the receiver's */
+	__u8 pad;
+};
+
+/* Asks the policy of @s's workload about the peer @who of the packet @p's flow. */
+__verified_once int cs_ask_policy(const struct cs_socket *s, const struct cs_packet *p,
+				  const struct cs_who *who, const struct cs_leg *leg,
+				  struct cs_decision *d)
+{
+	struct cs_case c = {};
+
+	if (!s || !p || !who || !leg || !d)
+		return -1;
+	if ((cs_is_proved(who->auth) || who->auth == CS_AUTH_LOCAL) &&
+	    cs_is_self(s, who->peer, &p->src, &p->dst)) {
+		cs_allow_self(d);
+		return 0;
+	}
+	c.peer = cs_tag_identity(who->peer);
+	c.workload = s->workload;
+	c.generation = s->generation;
+	c.class_ = who->class_;
+	c.port = leg->port;
+	c.protocol = p->protocol;
+	c.direction = leg->direction;
+	c.authenticated = cs_is_proved(who->auth);
+	return cs_decide(&c, d);
+}
+
 __inline void cs_ask(const struct cs_hook *h, const struct cs_who *who, __u8 direction, __u16 port,
 		     struct cs_decision *d)
 {
-	struct cs_case c = {
-		.peer = cs_tag_identity(who->peer),
-		.workload = h->s->workload,
-		.generation = h->s->generation,
-		.class_ = who->class_,
-		.port = port,
-		.protocol = h->p->protocol,
-		.direction = direction,
-		.authenticated = cs_is_proved(who->auth),
-	};
+	struct cs_leg leg = { .port = port, .direction = direction };
 
-	if ((cs_is_proved(who->auth) || who->auth == CS_AUTH_LOCAL) &&
-	    cs_is_self(h->s, who->peer, &h->p->src, &h->p->dst))
-		cs_allow_self(d);
-	else
-		cs_decide(&c, d);
+	/* Never taken: what is asked with exists. It keeps @d defined for the verifier. */
+	if (cs_ask_policy(h->s, h->p, who, &leg, d) < 0)
+		cs_refuse(d, CS_REASON_NO_STORAGE);
 }

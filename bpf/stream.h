@@ -30,7 +30,7 @@ __inline void cs_infer_sender(const struct cs_hook *h, const struct cs_options *
 	ret->class_ = where.class_;
 	cs_flow_key_of(h->p, 0, h->s->netns_cookie, &key);
 	word = cs_flow_get(&key);
-	if (word & CS_FLOW_LOCAL)
+	if (cs_flow_is_local(word))
 		ret->peer = cs_flow_sender(word);
 	else
 		ret->peer = where.workload ? 0 : where.identity;

@@ -139,7 +139,7 @@ __inline struct cs_socket *cs_socket_get(void *sk, __u64 flags)
 }
 
 /* The storage of a socket at a cgroup_skb hook, up to date; NULL when memory is short. */
-__inline struct cs_socket *cs_socket_at_hook(struct bpf_sock *sk, struct cs_socket *s)
+__subprog struct cs_socket *cs_socket_at_hook(struct bpf_sock *sk, struct cs_socket *s)
 {
 	__u64 cgroup_id;
 	__u32 slot;
