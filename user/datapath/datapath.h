@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The datapath: loads the BPF programs, owns every map and link. Nobody else touches
+ * libbpf. Functions return 0 or a negative errno and do not log above debug; what a
+ * person must know is in datapath_error().
+ */
+#pragma once
+
+#include "user/identity/image.h"
+
+struct datapath;
+
+struct datapath_options {
+	const char *cgroup_root; /* directory of the cgroup v2 subtree to guard */
+	const char *bpffs; /* directory for pins; a bpffs is mounted there when it is none */
+	uint16_t node; /* own node number, 1..65535 */
+	uint8_t deny_mode; /* enum cs_deny_mode */
+};
+
+/*
+ * Loads the programs and pins their maps. When an earlier agent of the same
+ * CS_ABI_VERSION left its links, its maps are adopted with their contents (policy stays
+ * in force, keys stay) and the links are updated to the new programs in place
+ * (BPF_LINK_UPDATE), so there is no moment without enforcement. What does not fit is
+ * refused whole: the earlier programs stay in force and the text says to uninstall.
+ *
+ * A fresh start makes the node's own key with getrandom(2) and attaches nothing yet: the
+ * first successful datapath_commit() attaches the programs, so that starting the agent
+ * does not cut traffic off before there is a policy. -EBUSY: another agent uses the pins.
+ */
+int datapath_open(const struct datapath_options *options, struct datapath **ret);
+
+/* Releases handles; pins, links and maps stay, so enforcement goes on. Takes NULL. */
+void datapath_close(struct datapath *dp);
+DEFINE_TRIVIAL_CLEANUP(struct datapath *, datapath_close)
+
+/* Removes every link, map and pin below @options->bpffs. 0 also when there was none. */
+int datapath_uninstall(const struct datapath_options *options);
+
+/*
+ * The last failure in this process in words: what, on which object, why, what to do.
+ * Never NULL; @dp may be, after a failed datapath_open() or datapath_uninstall().
+ */
+const char *datapath_error(const struct datapath *dp);
+
+/*
+ * Puts @image in force in one step and returns after a grace period: no packet is
+ * judged by the old policy any more when it returns. Keeps workload slots stable by
+ * namespace/name. On failure (-ENOSPC: a limit; see datapath_error()) the old image
+ * stays in force, whole.
+ */
+int datapath_commit(struct datapath *dp, const struct image *image);
+
+/*
+ * Says that the workload at index @workload of the committed image lives in the cgroup
+ * with id @cgroup_id (0: it has none now). Takes effect with the next packet.
+ */
+int datapath_set_cgroup(struct datapath *dp, size_t workload, uint64_t cgroup_id);
+
+/*
+ * Decides every TCP socket of the network namespace @netns_fd anew whose decision is
+ * older than the policy in force, and destroys those that it denies, so that both
+ * applications get an error. Adds their number to *@cut.
+ */
+int datapath_sweep(struct datapath *dp, int netns_fd, unsigned int *cut);
+
+/*
+ * Adopts the listeners and sockets of @netns_fd that are older than the programs. Adds
+ * to *@not_adopted those that this kernel cannot adopt.
+ */
+int datapath_adopt(struct datapath *dp, int netns_fd, unsigned int *not_adopted);
+
+typedef void (*datapath_event_fn)(const struct cs_event *event, void *arg);
+
+/* Hands all waiting events to @fn; returns their number. Never blocks. */
+int datapath_consume(struct datapath *dp, datapath_event_fn fn, void *arg);
+
+/* Becomes readable when many events wait; a timer should consume the rest. */
+int datapath_event_fd(const struct datapath *dp);
+
+struct datapath_status {
+	uint32_t epoch; /* of the policy in force, 0: none */
+	uint16_t node;
+	uint8_t phase;
+	size_t workloads, identities, endpoints, classes, rulesets, bitmaps; /* in use */
+	size_t cgroups;
+	size_t programs_attached, programs_expected;
+	uint64_t counters[CS_COUNTERS_MAX]; /* by CS_COUNTER(); summed over CPUs */
+	uint64_t stats[CS_STAT_MAX]; /* by enum cs_stat */
+};
+
+int datapath_status(struct datapath *dp, struct datapath_status *ret);
+
+/* Hits of rule ids 0..n-1, summed over CPUs, into @ret. */
+int datapath_rule_hits(struct datapath *dp, uint64_t *ret, size_t n);
