@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Help, man pages and shell completion say the same: all is compared with the option
+ * tables, through `countersign help --dump` and countersignd's help.
+ */
+#include <ctype.h>
+#include <libgen.h>
+
+#include "test_cli_server.h"
+#include "user/agent/options.h"
+
+#define FILE_MAX (256 << 10)
+#define WORDS_MAX 128
+
+/* Words that begin with "--", sorted and without duplicates. */
+struct words {
+	char *word[WORDS_MAX];
+	size_t n;
+};
+
+static void words_add(struct words *words, const char *text, size_t length)
+{
+	for (size_t i = 0; i < words->n; i++)
+		if (strlen(words->word[i]) == length && strncmp(words->word[i], text, length) == 0)
+			return;
+	cr_assert_lt(words->n, WORDS_MAX);
+	words->word[words->n++] = strndup(text, length);
+}
+
+static bool words_have(const struct words *words, const char *word)
+{
+	for (size_t i = 0; i < words->n; i++)
+		if (streq(words->word[i], word))
+			return true;
+	return false;
+}
+
+static void words_done(struct words *words)
+{
+	for (size_t i = 0; i < words->n; i++)
+		free(words->word[i]);
+	words->n = 0;
+}
+
+/* Every long option that stands between @text and @end. */
+static struct words options_in(const char *text, const char *end)
+{
+	struct words words = { 0 };
+
+	while (text < end && (text = memmem(text, (size_t)(end - text), "--", 2))) {
+		size_t length = 2;
+
+		while (text + length < end &&
+		       (isalnum((unsigned char)text[length]) || text[length] == '-'))
+			length++;
+		if (length > 2 && isalpha((unsigned char)text[2]))
+			words_add(&words, text, length);
+		text += length;
+	}
+	return words;
+}
+
+static void expect_same(const struct words *want, const struct words *got, const char *where)
+{
+	for (size_t i = 0; i < want->n; i++)
+		cr_expect(words_have(got, want->word[i]), "%s lacks %s", where, want->word[i]);
+	for (size_t i = 0; i < got->n; i++)
+		cr_expect(words_have(want, got->word[i]), "%s tells of %s, which is none", where,
+			  got->word[i]);
+}
+
+/* A file of the source tree; man pages' escaped dashes become plain. */
+static char *source_file(const char *name)
+{
+	const char *root = getenv("COUNTERSIGN_SOURCE");
+	char here[] = __FILE__, path[4096], *text, *to;
+	FILE *f;
+	size_t n;
+
+	if (root)
+		snprintf(path, sizeof(path), "%s/%s", root, name);
+	else
+		snprintf(path, sizeof(path), "%s/../../%s", dirname(here), name);
+	f = fopen(path, "r");
+	cr_assert_not_null(f, "%s: %m (run from the source root, or set COUNTERSIGN_SOURCE)", path);
+	text = calloc(1, FILE_MAX);
+	n = fread(text, 1, FILE_MAX - 1, f);
+	cr_assert(n > 0 && n < FILE_MAX - 1, "%s", path);
+	fclose(f);
+	to = text;
+	for (const char *from = text; *from; from++)
+		if (from[0] != '\\' || from[1] != '-')
+			*to++ = *from;
+	*to = '\0';
+	return text;
+}
+
+/* The dump's options of @verb ("" for the common ones). */
+static struct words dumped_options(const char *verb)
+{
+	struct outcome o = run_cli("help", "--dump");
+	struct words words = { 0 };
+	char *save, *line, start[64];
+
+	cr_assert_eq(o.code, CLI_OK);
+	snprintf(start, sizeof(start), "option\t%s\t", verb);
+	for (line = strtok_r(o.out, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (startswith(line, start))
+			words_add(&words, line + strlen(start),
+				  strcspn(line + strlen(start), "\t"));
+	outcome_done(&o);
+	return words;
+}
+
+/* Where the man page's part on @verb begins; *@ret_end is where it ends. */
+static const char *man_part(const char *man, const char *verb, const char **ret_end)
+{
+	char title[64];
+	const char *start;
+
+	snprintf(title, sizeof(title), "\n.SS %s\n", verb);
+	start = strstr(man, title);
+	cr_assert_not_null(start, "countersign.1 says nothing of %s", verb);
+	start += strlen(title);
+	*ret_end = strstr(start, "\n.S");
+	if (!*ret_end)
+		*ret_end = start + strlen(start);
+	return start;
+}
+
+Test(cli_docs, dump_knows_every_verb)
+{
+	struct outcome o = run_cli("help", "--dump");
+
+	for (size_t i = 0; i < cli_n_verbs; i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "verb\t%s\t", cli_verbs[i]->name);
+		expect_in(o.out, line);
+	}
+	expect_in(o.out, "option\tflows\t--follow\t-f\t\n");
+	expect_in(o.out, "option\tflows\t--last\t\tN\n");
+	expect_in(o.out, "option\t\t--state\t\tDIR\n");
+	expect_not_in(o.out, "--dump");
+	outcome_done(&o);
+}
+
+Test(cli_docs, man_page_has_every_option)
+{
+	char *man = source_file("docs/man/countersign.1");
+
+	for (size_t i = 0; i < cli_n_verbs; i++) {
+		const char *end, *part = man_part(man, cli_verbs[i]->name, &end);
+		struct words want = dumped_options(cli_verbs[i]->name), got = options_in(part, end);
+
+		expect_same(&want, &got, cli_verbs[i]->name);
+		words_done(&want);
+		words_done(&got);
+	}
+	free(man);
+}
+
+Test(cli_docs, man_page_has_the_common_options)
+{
+	char *man = source_file("docs/man/countersign.1");
+	const char *start = strstr(man, ".SH OPTIONS"), *end = strstr(man, ".SH VERBS");
+	struct words want = dumped_options(""), got;
+
+	cr_assert(start && end);
+	got = options_in(start, end);
+	expect_same(&want, &got, "OPTIONS");
+	words_done(&want);
+	words_done(&got);
+	free(man);
+}
+
+Test(cli_docs, man_page_has_no_other_verbs)
+{
+	char *man = source_file("docs/man/countersign.1");
+
+	for (const char *at = man; (at = strstr(at, "\n.SS ")); at++) {
+		char *name = strndup(at + 5, strcspn(at + 5, "\n"));
+
+		cr_expect(cli_find_verb(name), "countersign.1 tells of a verb %s", name);
+		free(name);
+	}
+	free(man);
+}
+
+Test(cli_docs, completion_has_every_option)
+{
+	char *script = source_file("tools/completion/countersign.bash");
+
+	for (size_t i = 0; i < cli_n_verbs; i++) {
+		char case_label[64];
+		const char *line;
+		struct words want = dumped_options(cli_verbs[i]->name), got = { 0 };
+
+		snprintf(case_label, sizeof(case_label), "\n\t%s) printf", cli_verbs[i]->name);
+		line = strstr(script, case_label);
+		if (line)
+			got = options_in(line + 1, strchrnul(line + 1, '\n'));
+		expect_same(&want, &got, cli_verbs[i]->name);
+		words_done(&want);
+		words_done(&got);
+	}
+	free(script);
+}
+
+/* The words of the line "name='...'" of the script. */
+static char *script_list(const char *script, const char *name)
+{
+	char start[64];
+	const char *line;
+
+	snprintf(start, sizeof(start), "local %s='", name);
+	line = strstr(script, start);
+	cr_assert_not_null(line, "%s", start);
+	line += strlen(start);
+	return strndup(line, strcspn(line, "'"));
+}
+
+Test(cli_docs, completion_has_every_verb)
+{
+	char *script = source_file("tools/completion/countersign.bash");
+	char *verbs = script_list(script, "verbs"), *save, *verb;
+	size_t n = 0;
+
+	for (verb = strtok_r(verbs, " ", &save); verb; verb = strtok_r(NULL, " ", &save), n++)
+		cr_expect(cli_find_verb(verb), "the completion offers %s", verb);
+	cr_expect_eq(n, cli_n_verbs);
+	free(verbs);
+	free(script);
+}
+
+Test(cli_docs, completion_has_the_common_options)
+{
+	char *script = source_file("tools/completion/countersign.bash");
+	char *common = script_list(script, "common");
+	struct words want = dumped_options(""), got = options_in(common, common + strlen(common));
+
+	expect_same(&want, &got, "common");
+	words_done(&want);
+	words_done(&got);
+	free(common);
+	free(script);
+}
+
+struct verb_name {
+	char name[16];
+};
+
+ParameterizedTestParameters(cli_docs, help_of_verb)
+{
+	static struct verb_name names[] = {
+		{ "flows" }, { "status" }, { "explain" }, { "reload" }, { "version" }, { "help" },
+	};
+
+	cr_assert_eq(ARRAY_SIZE(names), cli_n_verbs);
+	return cr_make_param_array(struct verb_name, names, ARRAY_SIZE(names));
+}
+
+ParameterizedTest(struct verb_name *v, cli_docs, help_of_verb)
+{
+	struct outcome by_option = run_cli(v->name, "--help"), by_verb = run_cli("help", v->name);
+	struct words own = dumped_options(v->name), common = dumped_options("");
+	struct words got = options_in(by_option.out, by_option.out + strlen(by_option.out));
+
+	cr_expect_eq(by_option.code, CLI_OK);
+	cr_expect_str_eq(by_option.out, by_verb.out);
+	expect_in(by_option.out, cli_find_verb(v->name)->description);
+	for (size_t i = 0; i < common.n; i++)
+		words_add(&own, common.word[i], strlen(common.word[i]));
+	expect_same(&own, &got, v->name);
+	words_done(&own);
+	words_done(&common);
+	words_done(&got);
+	outcome_done(&by_option);
+	outcome_done(&by_verb);
+}
+
+Test(cli_docs, help_lists_every_verb)
+{
+	struct outcome o = run_cli("--help");
+
+	cr_expect_eq(o.code, CLI_OK);
+	for (size_t i = 0; i < cli_n_verbs; i++) {
+		expect_in(o.out, cli_verbs[i]->name);
+		expect_in(o.out, cli_verbs[i]->description);
+	}
+	outcome_done(&o);
+}
+
+Test(cli_docs, options_fit_the_table)
+{
+	for (size_t i = 0; i < cli_n_verbs; i++)
+		cr_expect_leq(cli_verbs[i]->n_options, (size_t)CLI_OPTIONS_MAX, "%s",
+			      cli_verbs[i]->name);
+}
+
+Test(cli_docs, agent_man_page_has_every_option)
+{
+	char *man = source_file("docs/man/countersignd.8"), *help = NULL;
+	const char *start = strstr(man, ".SH OPTIONS"), *end = strstr(man, ".SH SIGNALS");
+	struct words want, got;
+	size_t length;
+	FILE *out = open_memstream(&help, &length);
+
+	cr_assert(start && end && out);
+	options_help(out);
+	fclose(out);
+	want = options_in(help, help + length);
+	got = options_in(start, end);
+	cr_expect_gt(want.n, 8, "countersignd's help lists its options");
+	expect_same(&want, &got, "countersignd.8");
+	words_done(&want);
+	words_done(&got);
+	free(help);
+	free(man);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent's state: the rooms, wired together around one event loop. */
+#pragma once
+
+#include "user/agent/cgroups.h"
+#include "user/agent/epochs.h"
+#include "user/agent/netns.h"
+#include "user/agent/options.h"
+#include "user/base/loop.h"
+#include "user/datapath/datapath.h"
+#include "user/flow/flow.h"
+#include "user/policy/policy.h"
+#include "user/source/source.h"
+
+struct control;
+
+/* What the last reload came to. */
+struct agent_reload {
+	int64_t realtime_ns; /* 0: there was none yet */
+	bool ok;
+	char **errors; /* "file:line: field: message" */
+	size_t n_errors;
+	uint32_t epoch; /* in force since */
+	unsigned int cut; /* connections ended by it */
+};
+
+/* How many events were lost, seen at two moments. */
+struct agent_losses {
+	uint64_t before;
+	uint64_t now;
+};
+
+struct agent {
+	const struct agent_options *options;
+	const char *cgroup_root;
+	char node_name[65];
+	uint64_t salt[2];
+
+	struct event_base *base;
+	struct event *events[8];
+	size_t n_events;
+
+	struct source *source;
+	struct rule_ids *rule_ids;
+	struct datapath *dp;
+	struct cgroups *cgroups;
+	struct epochs epochs;
+	struct netns_set adopted; /* namespaces whose sockets were adopted; closed */
+	unsigned int not_adopted;
+	int *cgroup_errors; /* by workload: what datapath_set_cgroup() said */
+
+	struct event *ring_timer; /* one of @events */
+	unsigned int quiet_ticks; /* of it, without an event or a reader */
+	struct flow_history *history;
+	struct flow_names names;
+	struct control *control;
+
+	bool started; /* the service manager was told READY */
+	struct agent_reload last;
+	struct cs_key documents; /* digest of what it read; zero: nothing could be read */
+	struct agent_losses losses;
+};
+
+/* Runs the agent until a signal ends it; logs. 0 or a negative errno. */
+int agent_run(const struct agent_options *options, const char *cgroup_root);
+
+/* Removes what an agent with the same options left; logs. */
+int agent_uninstall(const struct agent_options *options);

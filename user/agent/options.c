@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "user/agent/options.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <getopt.h>
+
+#include "user/agent/words.h"
+
+#define TRUST_DOMAIN_MAX 255 /* bytes, by the SPIFFE specification */
+
+/* One option: how it is called, what --help says, and what it does. */
+struct option_row {
+	const char *name;
+	const char *metavar; /* NULL: takes no argument */
+	const char *help;
+	const char *expected; /* of the argument, for the error */
+	int (*set)(struct agent_options *options, char *arg);
+};
+
+#define STRING_OPTION(field)                                             \
+	static int set_##field(struct agent_options *options, char *arg) \
+	{                                                                \
+		options->field = arg;                                    \
+		return *arg ? 0 : -EINVAL;                               \
+	}
+
+#define FLAG_OPTION(field)                                               \
+	static int set_##field(struct agent_options *options, char *arg) \
+	{                                                                \
+		(void)arg;                                               \
+		options->field = true;                                   \
+		return 0;                                                \
+	}
+
+STRING_OPTION(manifests)
+STRING_OPTION(cgroup_root)
+STRING_OPTION(bpffs)
+STRING_OPTION(state)
+STRING_OPTION(salt_file)
+FLAG_OPTION(uninstall)
+FLAG_OPTION(help)
+FLAG_OPTION(version)
+
+static int set_trust_domain(struct agent_options *options, char *arg)
+{
+	size_t length = strlen(arg);
+
+	if (!length || length > TRUST_DOMAIN_MAX)
+		return -EINVAL;
+	for (const char *p = arg; *p; p++)
+		if (!islower((unsigned char)*p) && !isdigit((unsigned char)*p) &&
+		    !strchr(".-_", *p))
+			return -EINVAL;
+	options->trust_domain = arg;
+	return 0;
+}
+
+static int parse_number(const char *arg, unsigned long max, unsigned long *ret)
+{
+	unsigned long number;
+	char *end;
+
+	errno = 0;
+	number = strtoul(arg, &end, 10);
+	if (!isdigit((unsigned char)*arg) || *end || errno || number > max)
+		return -EINVAL;
+	*ret = number;
+	return 0;
+}
+
+static int set_node(struct agent_options *options, char *arg)
+{
+	unsigned long node;
+
+	if (parse_number(arg, UINT16_MAX, &node) < 0 || !node)
+		return -EINVAL;
+	options->node = node;
+	return 0;
+}
+
+/* "10.0.0.0/8" or "fd00::/8"; the compiler judges the bits beyond the prefix. */
+static bool is_cidr(const char *text)
+{
+	char copy[INET6_ADDRSTRLEN + sizeof("/128")];
+	struct in6_addr addr;
+	unsigned long length;
+	char *slash;
+
+	if (strlen(text) >= sizeof(copy))
+		return false;
+	strcpy(copy, text);
+	slash = strchr(copy, '/');
+	if (!slash)
+		return false;
+	*slash = '\0';
+	if (inet_pton(AF_INET, copy, &addr) == 1)
+		return parse_number(slash + 1, 32, &length) == 0;
+	return inet_pton(AF_INET6, copy, &addr) == 1 && parse_number(slash + 1, 128, &length) == 0;
+}
+
+/* May be given several times; the networks add up. */
+static int set_tag_networks(struct agent_options *options, char *arg)
+{
+	size_t n = 0;
+	char *next;
+
+	while (options->tag_networks && options->tag_networks[n])
+		n++;
+	for (char *cidr = strtok_r(arg, ",", &next); cidr; cidr = strtok_r(NULL, ",", &next)) {
+		char **more;
+
+		if (!is_cidr(cidr) || n >= OPTIONS_TAG_NETWORKS_MAX)
+			return -EINVAL;
+		more = reallocarray(options->tag_networks, n + 2, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		options->tag_networks = more;
+		more[n++] = cidr;
+		more[n] = NULL;
+	}
+	return n ? 0 : -EINVAL;
+}
+
+static int set_default_action(struct agent_options *options, char *arg)
+{
+	int verdict = verdict_from_word(arg);
+
+	if (verdict < 0)
+		return verdict;
+	options->default_verdict = verdict;
+	return 0;
+}
+
+static int set_deny(struct agent_options *options, char *arg)
+{
+	int mode = deny_mode_from_word(arg);
+
+	if (mode < 0)
+		return mode;
+	options->deny_mode = mode;
+	return 0;
+}
+
+static int set_log_level(struct agent_options *options, char *arg)
+{
+	static const char *const levels[] = {
+		[LOG_DEBUG] = "debug",
+		[LOG_INFO] = "info",
+		[LOG_WARNING] = "warning",
+		[LOG_ERROR] = "error",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(levels); i++) {
+		if (streq(arg, levels[i])) {
+			options->log_level = i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+static const struct option_row rows[] = {
+	{ "manifests", "DIR", "read Workload and IdentityPolicy manifests (*.yaml) from DIR",
+	  "a directory", set_manifests },
+	{ "cgroup-root", "DIR", "guard the cgroups below DIR (default: the cgroup2 mount point)",
+	  "a directory", set_cgroup_root },
+	{ "bpffs", "DIR", "keep programs and maps in DIR (default: /sys/fs/bpf/countersign)",
+	  "a directory", set_bpffs },
+	{ "state", "DIR", "keep the socket agent.sock in DIR (default: /run/countersign)",
+	  "a directory", set_state },
+	{ "trust-domain", "NAME", "trust domain of the SPIFFE IDs (default: cluster.local)",
+	  "at most 255 lower-case letters, digits, '.', '-' and '_'", set_trust_domain },
+	{ "tag-networks", "CIDR,...", "write tags towards these networks, too",
+	  "networks such as 10.0.0.0/8,fd00::/8", set_tag_networks },
+	{ "default-action", "WORD", "where no policy isolates: allow (default), deny or audit",
+	  "allow, deny or audit", set_default_action },
+	{ "deny", "WORD", "what the denied see: drop (default, silence) or reject (an error)",
+	  "drop or reject", set_deny },
+	{ "node", "N", "number of this node (default: 1)", "a number from 1 to 65535", set_node },
+	{ "cluster-salt-file", "FILE", "derive identity numbers from FILE, the same on all nodes",
+	  "a file", set_salt_file },
+	{ "log-level", "L", "debug, info (default), warning or error",
+	  "debug, info, warning or error", set_log_level },
+	{ "uninstall", NULL, "remove every program, map and pin, then exit", NULL, set_uninstall },
+	{ "help", NULL, "show this text", NULL, set_help },
+	{ "version", NULL, "show the version", NULL, set_version },
+};
+
+void options_help(FILE *f)
+{
+	fputs("Usage: countersignd --manifests DIR [OPTION...]\n"
+	      "Gives workloads an identity and enforces policy on their connections.\n\n",
+	      f);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		char left[40];
+
+		snprintf(left, sizeof(left), "--%s%s%s", rows[i].name, rows[i].metavar ? " " : "",
+			 rows[i].metavar ?: "");
+		fprintf(f, "  %-26s %s\n", left, rows[i].help);
+	}
+	fputs("\nSIGHUP reads the manifests again. SIGTERM ends the agent and leaves what is in\n"
+	      "force in place; only --uninstall (with the same options) ends enforcement.\n",
+	      f);
+}
+
+static int complain(const char *text, const char *what)
+{
+	fprintf(stderr, "countersignd: %s%s; see countersignd --help\n", what, text);
+	return -EINVAL;
+}
+
+static int apply(struct agent_options *options, const struct option_row *row, char *arg)
+{
+	int r;
+
+	/* set_tag_networks() cuts its argument up: the message wants all of it. */
+	_cleanup_free_ char *given = strdup(arg ?: "");
+
+	r = row->set(options, arg);
+	if (r == -EINVAL)
+		fprintf(stderr, "countersignd: --%s %s: expected %s\n", row->name, given ?: "",
+			row->expected);
+	return r;
+}
+
+static int check(const struct agent_options *options, int argc, char **argv)
+{
+	if (optind < argc)
+		return complain(argv[optind], "unexpected argument ");
+	if (!options->manifests && !options->uninstall && !options->help && !options->version)
+		return complain("--manifests DIR", "missing ");
+	return 0;
+}
+
+int options_parse(int argc, char **argv, struct agent_options *ret)
+{
+	struct option table[ARRAY_SIZE(rows) + 1] = { 0 };
+	struct agent_options options = {
+		.bpffs = "/sys/fs/bpf/countersign",
+		.state = "/run/countersign",
+		.trust_domain = "cluster.local",
+		.node = 1,
+		.default_verdict = CS_VERDICT_ALLOW,
+		.deny_mode = CS_DENY_DROP,
+		.log_level = LOG_INFO,
+	};
+	int r = 0, index, c;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		table[i].name = rows[i].name;
+		table[i].has_arg = rows[i].metavar ? required_argument : no_argument;
+	}
+	while (r == 0 && (c = getopt_long(argc, argv, "", table, &index)) != -1)
+		r = c == 0 ? apply(&options, &rows[index], optarg) : -EINVAL;
+	if (r == 0)
+		r = check(&options, argc, argv);
+	if (r < 0) {
+		options_done(&options);
+		return r;
+	}
+	*ret = options;
+	return 0;
+}
+
+void options_done(struct agent_options *options)
+{
+	free(options->tag_networks);
+	options->tag_networks = NULL;
+}

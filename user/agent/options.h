@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent's command line. */
+#pragma once
+
+#include <countersign/abi.h>
+
+#include "user/base/log.h"
+
+#define OPTIONS_TAG_NETWORKS_MAX 1024
+
+struct agent_options {
+	const char *manifests;
+	const char *cgroup_root; /* NULL: where cgroup2 is mounted */
+	const char *bpffs;
+	const char *state;
+	const char *trust_domain;
+	const char *salt_file; /* NULL: the salt follows from the trust domain */
+	char **tag_networks; /* NULL-terminated, or NULL */
+	uint16_t node;
+	uint8_t default_verdict; /* enum cs_verdict */
+	uint8_t deny_mode; /* enum cs_deny_mode */
+	enum log_level log_level;
+	bool uninstall;
+	bool help;
+	bool version;
+};
+
+/* Defaults, then @argv. -EINVAL after saying on standard error what is wrong. */
+int options_parse(int argc, char **argv, struct agent_options *ret);
+void options_done(struct agent_options *options);
+
+/* The --help text, made from the table that parses. */
+void options_help(FILE *f);

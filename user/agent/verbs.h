@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a client of the control socket may ask; one file per verb. */
+#pragma once
+
+#include <jansson.h>
+
+#include "user/agent/agent.h"
+#include "user/agent/control.h"
+
+/* Answers @request, a JSON object, with client_line(), client_error() or client_stream(). */
+void serve_verb(struct agent *agent, struct client *client, const json_t *request);
+
+void serve_status(struct agent *agent, struct client *client, const json_t *request);
+void serve_reload(struct agent *agent, struct client *client, const json_t *request);
+void serve_flows(struct agent *agent, struct client *client, const json_t *request);
+void serve_explain(struct agent *agent, struct client *client, const json_t *request);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line: a table of verbs, each with a table of options. getopt, --help, the
+ * man page's test and the shell completion's test all read these tables.
+ */
+#pragma once
+
+#include "user/base/util.h"
+
+#define CLI_OPTIONS_MAX 16 /* options of one verb */
+#define CLI_STATE_DEFAULT "/run/countersign"
+
+enum cli_exit {
+	CLI_OK = 0,
+	CLI_FAILED = 1, /* unhealthy, denied, or the agent answered with an error */
+	CLI_USAGE = 2,
+};
+
+struct cli {
+	const char *state; /* directory of the agent's socket */
+	FILE *out;
+	FILE *err;
+};
+
+struct cli_option {
+	const char *name; /* long name without dashes */
+	char letter; /* short name, 0: none */
+	const char *argument; /* what its value is called in help; NULL: a flag */
+	const char *help; /* NULL: hidden */
+};
+
+/* What was given. The value of option number i is value[i]: NULL when it was not. */
+struct cli_args {
+	const char *value[CLI_OPTIONS_MAX]; /* "" for a flag */
+	const char *state; /* --state after the verb, or NULL */
+	bool help;
+	bool version;
+	char **rest; /* arguments that are no options */
+	int n_rest;
+};
+
+struct cli_verb {
+	const char *name;
+	const char *arguments; /* for the usage line, "" for none */
+	const char *description;
+	const struct cli_option *options;
+	size_t n_options;
+	int max_rest; /* arguments allowed beside options */
+	int (*run)(const struct cli *cli, const struct cli_args *args); /* enum cli_exit */
+};
+
+extern const struct cli_verb verb_flows, verb_status, verb_explain, verb_reload, verb_version,
+	verb_help;
+extern const struct cli_verb *const cli_verbs[];
+extern const size_t cli_n_verbs;
+
+/* Options that every verb takes, and that may stand before the verb. */
+extern const struct cli_option cli_common_options[];
+extern const size_t cli_n_common_options;
+
+/* The whole program but for main(); returns the exit code. */
+int cli_main(int argc, char **argv, FILE *out, FILE *err);
+
+/* The verb called @name or NULL. */
+const struct cli_verb *cli_find_verb(const char *name);
+
+/*
+ * Reads argv[1..] by @verb's table, or by the common options alone when @verb is NULL
+ * (then it stops at the first argument that is no option). 0 or CLI_USAGE, said on @err.
+ */
+int cli_options_parse(const struct cli_verb *verb, int argc, char **argv, FILE *err,
+		      struct cli_args *ret);
+
+/* Help for the program, or for one verb. */
+void cli_print_help(FILE *out);
+void cli_print_verb_help(const struct cli_verb *verb, FILE *out);
+
+/* Says on cli->err what is wrong with an argument; returns CLI_USAGE. */
+int cli_usage_error(const struct cli *cli, const struct cli_verb *verb, const char *format, ...)
+	_printf_(3, 4);
+
+/* Prints text of foreign origin: control characters cannot reach the terminal. */
+void cli_put(FILE *out, const char *text);
