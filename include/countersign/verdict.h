@@ -112,35 +112,50 @@ struct cs_walk {
 	__u16 pad[3];
 };
 
-static inline __attribute__((always_inline)) int cs_bit(const struct cs_bitmap *map, __u16 bit)
+static inline __attribute__((always_inline)) __u64 cs_bit(const struct cs_bitmap *map, __u16 bit)
 {
 	return (map->word[(bit / 64) % (CS_SELECTORS_MAX / 64)] >> (bit % 64)) & 1;
 }
 
-static inline __attribute__((always_inline)) int cs_port_matches(const struct cs_rule *r,
-								 const struct cs_query *q)
+/*
+ * Whether a < b, for values below 2^63, and whether a == b: as arithmetic. BPF has no
+ * instruction for a comparison's result, so the compiler would branch, and the verifier
+ * follows every branch of every rule.
+ */
+static inline __attribute__((always_inline)) __u64 cs_below(__u64 a, __u64 b)
 {
-	if (r->port_min == 0 && r->port_max == CS_PORT_MAX)
-		return 1;
-	return q->port >= r->port_min && q->port <= r->port_max && q->port != 0;
+	return (a - b) >> 63;
 }
 
-static inline __attribute__((always_inline)) int cs_peer_matches(const struct cs_rule *r,
-								 const struct cs_query *q)
+static inline __attribute__((always_inline)) __u64 cs_equal(__u64 a, __u64 b)
 {
-	if (r->selector == CS_SELECTOR_ANY)
-		return 1;
-	return cs_bit(q->identity, r->selector) || cs_bit(q->address, r->selector);
+	return cs_below(a ^ b, 1);
 }
 
-static inline __attribute__((always_inline)) int cs_rule_covers(const struct cs_rule *r,
-								const struct cs_query *q)
+/* A range of all ports covers protocols without ports (port 0) too. */
+static inline __attribute__((always_inline)) __u64 cs_port_matches(const struct cs_rule *r,
+								   const struct cs_query *q)
 {
-	if (r->protocol && r->protocol != q->protocol)
-		return 0;
-	if (!cs_port_matches(r, q) || !cs_peer_matches(r, q))
-		return 0;
-	return !r->expires_ns || q->now_ns < r->expires_ns;
+	__u64 any = cs_equal((__u64)r->port_min << 16 | r->port_max, CS_PORT_MAX);
+	__u64 in = cs_below(r->port_min, (__u64)q->port + 1) & cs_below(q->port, r->port_max + 1ULL);
+
+	return any | (in & cs_below(0, q->port));
+}
+
+static inline __attribute__((always_inline)) __u64 cs_peer_matches(const struct cs_rule *r,
+								   const struct cs_query *q)
+{
+	return cs_equal(r->selector, CS_SELECTOR_ANY) | cs_bit(q->identity, r->selector) |
+	       cs_bit(q->address, r->selector);
+}
+
+static inline __attribute__((always_inline)) __u64 cs_rule_covers(const struct cs_rule *r,
+								  const struct cs_query *q)
+{
+	__u64 protocol = cs_equal(r->protocol, 0) | cs_equal(r->protocol, q->protocol);
+	__u64 alive = cs_equal(r->expires_ns, 0) | cs_below(q->now_ns, r->expires_ns);
+
+	return protocol & alive & cs_port_matches(r, q) & cs_peer_matches(r, q);
 }
 
 static inline __attribute__((always_inline)) void cs_decided(struct cs_walk *w,

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* kind: Workload, and kind: Namespace for its labels. */
+#include <netinet/in.h>
+
+#include "user/policy/names.h"
+#include "user/policy/parse.h"
+
+#define NAMESPACE_NAME_LABEL "kubernetes.io/metadata.name"
+
+int parse_protocol(struct parse *p, const struct node *node, void *target)
+{
+	static const struct choice protocols[] = {
+		{ "TCP", IPPROTO_TCP },
+		{ "UDP", IPPROTO_UDP },
+		{ "SCTP", IPPROTO_SCTP },
+		{ 0 },
+	};
+
+	return parse_choice(p, node, protocols, target);
+}
+
+static int parse_cgroup(struct parse *p, const struct node *node, void *target)
+{
+	static const struct text_spec spec = { "a cgroup path", cgroup_path_problem };
+
+	return parse_checked_text(p, node, &spec, target);
+}
+
+static int parse_systemd_unit(struct parse *p, const struct node *node, void *target)
+{
+	static const struct text_spec spec = { "a systemd unit", systemd_unit_problem };
+
+	return parse_checked_text(p, node, &spec, target);
+}
+
+static int parse_port_name(struct parse *p, const struct node *node, void *target)
+{
+	static const struct text_spec spec = { "a port name", port_name_problem };
+
+	return parse_checked_text(p, node, &spec, target);
+}
+
+static int parse_port_number(struct parse *p, const struct node *node, void *target)
+{
+	uint32_t number;
+
+	if (parse_number(p, node, 1, CS_PORT_MAX, &number))
+		*(uint16_t *)target = (uint16_t)number;
+	return 0;
+}
+
+static int parse_named_port(struct parse *p, const struct node *node, void *target)
+{
+	static const struct field fields[] = {
+		{ "name", FIELD(struct named_port, name, parse_port_name), .required = true },
+		{ "port", FIELD(struct named_port, port, parse_port_number), .required = true },
+		{ "protocol", FIELD(struct named_port, protocol, parse_protocol) },
+		{ 0 },
+	};
+	struct named_port *port = target;
+
+	port->protocol = IPPROTO_TCP;
+	return parse_fields(p, node, fields, port);
+}
+
+/* One name and protocol means one number. */
+static int parse_named_ports(struct parse *p, const struct node *node, void *target)
+{
+	static const struct list_spec spec = {
+		.parse = parse_named_port,
+		.size = sizeof(struct named_port),
+		.max = MODEL_PORTS_MAX,
+		.of = "ports",
+	};
+	struct named_ports *ports = target;
+	size_t before = p->errors->total;
+	void *items = NULL;
+	int r;
+
+	r = parse_list(p, node, &spec, &items, &ports->n);
+	ports->item = items;
+	if (r < 0 || p->errors->total != before)
+		return r;
+	qsort(ports->item, ports->n, sizeof(*ports->item), named_port_compare);
+	for (size_t i = 1; i < ports->n; i++)
+		if (named_port_compare(&ports->item[i - 1], &ports->item[i]) == 0)
+			parse_error(p, node, "the name \"%s\" is given twice for one protocol",
+				    ports->item[i].name);
+	return 0;
+}
+
+static int parse_address(struct parse *p, const struct node *node, void *target)
+{
+	const char *text = parse_text_of(p, node, "an IP address"), *problem;
+	struct cs_addr addr;
+
+	if (!text)
+		return 0;
+	problem = address_parse(text, &addr);
+	if (!problem)
+		problem = address_problem(&addr);
+	if (problem)
+		parse_error(p, node, "\"%.64s\" %s", text, problem);
+	else
+		*(struct cs_addr *)target = addr;
+	return 0;
+}
+
+/* Into a whole struct workload. */
+static int parse_addresses(struct parse *p, const struct node *node, void *target)
+{
+	static const struct list_spec spec = {
+		.parse = parse_address,
+		.size = sizeof(struct cs_addr),
+		.max = MODEL_ADDRESSES_MAX,
+		.of = "addresses",
+	};
+	struct workload *workload = target;
+	void *items = NULL;
+	int r;
+
+	r = parse_list(p, node, &spec, &items, &workload->n_addresses);
+	workload->addresses = items;
+	return r;
+}
+
+static const struct field workload_fields[] = {
+	{ "serviceAccount", FIELD(struct workload, service_account, parse_dns_name) },
+	{ "cgroup", FIELD(struct workload, cgroup, parse_cgroup) },
+	{ "systemdUnit", FIELD(struct workload, systemd_unit, parse_systemd_unit) },
+	{ "addresses", .parse = parse_addresses, .offset = 0 },
+	{ "ports", FIELD(struct workload, ports, parse_named_ports) },
+	{ 0 },
+};
+
+int parse_workload(struct parse *p, const struct node *spec, const struct meta *meta)
+{
+	struct workload *workload = arena_alloc(&p->set->arena, sizeof(*workload));
+	size_t before = p->errors->total;
+	int r;
+
+	if (!workload)
+		return -ENOMEM;
+	workload->place = meta->place;
+	workload->namespace = meta->namespace;
+	workload->name = meta->name;
+	workload->labels = meta->labels;
+	workload->service_account = "default";
+	r = spec ? parse_fields(p, spec, workload_fields, workload) : 0;
+	if (r < 0)
+		return r;
+	if (workload->cgroup && workload->systemd_unit)
+		parse_error(p, spec, "has cgroup and systemdUnit: a workload has one of them");
+	return p->errors->total == before ? set_add_workload(p, workload) : 0;
+}
+
+/* The name is a label of every namespace, and nobody can give it another value. */
+static int namespace_labels(struct parse *p, const struct meta *meta, struct labels *ret)
+{
+	struct labels labels = { 0 };
+
+	labels.item = arena_alloc(&p->set->arena, (meta->labels.n + 1) * sizeof(*labels.item));
+	if (!labels.item)
+		return -ENOMEM;
+	for (size_t i = 0; i < meta->labels.n; i++)
+		if (!streq(meta->labels.item[i].key, NAMESPACE_NAME_LABEL))
+			labels.item[labels.n++] = meta->labels.item[i];
+	labels.item[labels.n++] = (struct label){ NAMESPACE_NAME_LABEL, meta->name };
+	qsort(labels.item, labels.n, sizeof(*labels.item), label_compare);
+	*ret = labels;
+	return 0;
+}
+
+int parse_namespace(struct parse *p, const struct node *spec, const struct meta *meta)
+{
+	struct namespace *namespace = arena_alloc(&p->set->arena, sizeof(*namespace));
+	int r;
+
+	(void)spec;
+	if (!namespace)
+		return -ENOMEM;
+	namespace->place = meta->place;
+	namespace->name = meta->name;
+	r = namespace_labels(p, meta, &namespace->labels);
+	return r < 0 ? r : set_add_namespace(p, namespace);
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The set of parsed objects, and what may not be in it twice. */
+#include "user/policy/parse.h"
+
+int policy_set_new(struct policy_set **ret)
+{
+	struct policy_set *set = calloc(1, sizeof(*set));
+
+	if (!set)
+		return -ENOMEM;
+	*ret = set;
+	return 0;
+}
+
+struct policy_set *policy_set_free(struct policy_set *set)
+{
+	if (!set)
+		return NULL;
+	keymap_done(&set->workloads.names);
+	keymap_done(&set->policies.names);
+	keymap_done(&set->namespaces.names);
+	keymap_done(&set->cgroups);
+	keymap_done(&set->units);
+	arena_done(&set->arena);
+	free(set);
+	return NULL;
+}
+
+/* Something that only one object may have. */
+struct claim {
+	struct keymap *names;
+	const char *field; /* where it was written */
+	const char *what; /* "workload shop/checkout", for the message */
+	const void *key;
+	size_t length;
+	uint32_t value; /* index of the object that claims it */
+};
+
+/* 0; or -EEXIST, with the index of the first one in *@ret_first. */
+static int set_claim(const struct claim *claim, uint32_t *ret_first)
+{
+	int r;
+
+	r = keymap_put(claim->names, claim->key, claim->length, claim->value);
+	if (r == -EEXIST)
+		keymap_get(claim->names, claim->key, claim->length, ret_first);
+	return r;
+}
+
+static void set_twice(struct parse *p, const struct place *second, const struct place *first,
+		      const struct claim *claim)
+{
+	policy_errors_add(p->errors, second, claim->field, "%s is given twice, first at %s:%u: %s",
+			  claim->what, first->file, first->line, "remove or rename one");
+}
+
+/* "namespace/name": no name has a slash. */
+static char *full_name(struct arena *arena, const char *namespace, const char *name)
+{
+	size_t n = strlen(namespace), m = strlen(name);
+	char *full = arena_alloc(arena, n + m + 2);
+
+	if (full)
+		sprintf(full, "%s/%s", namespace, name);
+	return full;
+}
+
+static int set_claim_workload(struct parse *p, const struct workload *workload,
+			      const struct claim *claim)
+{
+	struct policy_set *set = p->set;
+	uint32_t first;
+	int r;
+
+	if (!claim->key)
+		return 0;
+	r = set_claim(claim, &first);
+	if (r == -EEXIST)
+		set_twice(p, &workload->place, &set->workloads.item[first]->place, claim);
+	return r == -EEXIST ? 0 : r;
+}
+
+int set_add_workload(struct parse *p, struct workload *workload)
+{
+	struct policy_set *set = p->set;
+	char *full = full_name(&set->arena, workload->namespace, workload->name);
+	const struct claim claims[] = {
+		{ &set->workloads.names, "metadata.name", "this Workload", full,
+		  full ? strlen(full) : 0, (uint32_t)set->workloads.n },
+		{ &set->cgroups, "spec.cgroup", "this cgroup", workload->cgroup,
+		  workload->cgroup ? strlen(workload->cgroup) : 0, (uint32_t)set->workloads.n },
+		{ &set->units, "spec.systemdUnit", "this unit", workload->systemd_unit,
+		  workload->systemd_unit ? strlen(workload->systemd_unit) : 0,
+		  (uint32_t)set->workloads.n },
+	};
+	void *item;
+	int r;
+
+	item = arena_grow(&set->arena, set->workloads.item, set->workloads.n,
+			  &set->workloads.capacity, sizeof(workload));
+	if (!full || !item)
+		return -ENOMEM;
+	set->workloads.item = item;
+	set->workloads.item[set->workloads.n] = workload;
+	for (size_t i = 0; i < ARRAY_SIZE(claims); i++) {
+		r = set_claim_workload(p, workload, &claims[i]);
+		if (r < 0)
+			return r;
+	}
+	set->workloads.n++;
+	return 0;
+}
+
+int set_add_policy(struct parse *p, struct policy *policy)
+{
+	struct policy_set *set = p->set;
+	char *full = full_name(&set->arena, policy->namespace, policy->name);
+	const struct claim claim = { &set->policies.names, "metadata.name", "this IdentityPolicy",
+				     full, full ? strlen(full) : 0, (uint32_t)set->policies.n };
+	uint32_t first;
+	void *item;
+	int r;
+
+	item = arena_grow(&set->arena, set->policies.item, set->policies.n,
+			  &set->policies.capacity, sizeof(policy));
+	if (!full || !item)
+		return -ENOMEM;
+	set->policies.item = item;
+	r = set_claim(&claim, &first);
+	if (r == -EEXIST)
+		set_twice(p, &policy->place, &set->policies.item[first]->place, &claim);
+	if (r < 0)
+		return r == -EEXIST ? 0 : r;
+	set->policies.item[set->policies.n++] = policy;
+	return 0;
+}
+
+int set_add_namespace(struct parse *p, struct namespace *namespace)
+{
+	struct policy_set *set = p->set;
+	const struct claim claim = { &set->namespaces.names, "metadata.name", "this Namespace",
+				     namespace->name, strlen(namespace->name),
+				     (uint32_t)set->namespaces.n };
+	uint32_t first;
+	void *item;
+	int r;
+
+	item = arena_grow(&set->arena, set->namespaces.item, set->namespaces.n,
+			  &set->namespaces.capacity, sizeof(namespace));
+	if (!item)
+		return -ENOMEM;
+	set->namespaces.item = item;
+	r = set_claim(&claim, &first);
+	if (r == -EEXIST)
+		set_twice(p, &namespace->place, &set->namespaces.item[first]->place, &claim);
+	if (r < 0)
+		return r == -EEXIST ? 0 : r;
+	set->namespaces.item[set->namespaces.n++] = namespace;
+	return 0;
+}
