@@ -92,7 +92,7 @@ TEST_BPF_SOURCES := $(wildcard tests/bpf/*.bpf.c)
 TEST_SKELETONS := $(patsubst tests/bpf/%.bpf.c,$(GEN)/%.skel.h,$(TEST_BPF_SOURCES))
 
 SDK_SOURCES := $(call room,sdk)
-EXAMPLES := $(wildcard user/sdk/examples/*.c)
+EXAMPLES := $(wildcard docs/examples/*.c)
 
 UNIT_SOURCES := $(wildcard tests/unit/*.c)
 BPFTEST_SOURCES := $(filter-out $(TEST_BPF_SOURCES),$(wildcard tests/bpf/*.c))
@@ -323,6 +323,12 @@ install: programs ## Install below DESTDIR and PREFIX
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)$(INSTALL) -d $(addprefix $(DESTDIR),$(BINDIR) $(SBINDIR) $(LIBDIR)/pkgconfig \
 		$(INCLUDEDIR)/countersign $(UNITDIR))
+	$(Q)$(INSTALL) -d $(addprefix $(DESTDIR)$(PREFIX)/share/,man/man1 man/man8 \
+		bash-completion/completions)
+	$(Q)$(INSTALL) -m 0644 docs/man/countersign.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	$(Q)$(INSTALL) -m 0644 docs/man/countersignd.8 $(DESTDIR)$(PREFIX)/share/man/man8/
+	$(Q)$(INSTALL) -m 0644 tools/completion/countersign.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/countersign
 	$(Q)$(INSTALL) -d -m 0700 $(DESTDIR)/etc/countersign/manifests
 	$(Q)$(INSTALL) -m 0755 $(B)/countersignd $(DESTDIR)$(SBINDIR)/
 	$(Q)$(INSTALL) -m 0755 $(B)/countersign $(DESTDIR)$(BINDIR)/
@@ -337,6 +343,8 @@ uninstall: ## Remove what install put there; manifests stay
 	$(Q)rm -f $(addprefix $(DESTDIR),$(SBINDIR)/countersignd $(BINDIR)/countersign \
 		$(LIBDIR)/libcountersign.a $(LIBDIR)/libcountersign.so $(LIBDIR)/libcountersign.so.0 \
 		$(LIBDIR)/pkgconfig/countersign.pc $(UNITDIR)/countersign.service \
+		$(PREFIX)/share/man/man1/countersign.1 $(PREFIX)/share/man/man8/countersignd.8 \
+		$(PREFIX)/share/bash-completion/completions/countersign \
 		$(addprefix $(INCLUDEDIR)/countersign/,$(notdir $(PUBLIC_HEADERS))))
 	$(Q)rmdir --ignore-fail-on-non-empty $(DESTDIR)$(INCLUDEDIR)/countersign 2>/dev/null || true
 

@@ -64,8 +64,12 @@ run() {
 	[ "$name" = test-unit ] || options=(-j1 --verbose)
 	ASAN_OPTIONS="log_path=$OUT/$name.sanitizer:detect_stack_use_after_return=1" \
 	UBSAN_OPTIONS="print_stacktrace=1" \
-		"$program" "${options[@]}" --timeout $TEST_SECONDS --tap="$OUT/$name.tap" || code=$?
+		"$program" "${options[@]}" --timeout $TEST_SECONDS --tap="$OUT/$name.tap" 2>&1 |
+		tee "$OUT/$name.log" || code=$?
 	sanitizer_reports "$name"
+	if grep -q 'during its setup or teardown' "$OUT/$name.log"; then
+		failure "$name: a test ended in its set-up or teardown: see above"
+	fi
 	if [ -s "$OUT/$name.tap" ]; then
 		add_report "$name" "$OUT/$name.tap" "$code"
 	else

@@ -5,7 +5,8 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define LOCK_TRIES 10
+#define LOCK_TRIES 100 /* of LOCK_WAIT_US: an agent that was just killed takes a moment to end */
+#define LOCK_WAIT_US 20000
 
 static int read_pid(int fd)
 {
@@ -47,7 +48,10 @@ int lock_file(const char *path, int *ret_fd, int *ret_pid)
 		if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
 			r = -errno;
 			*ret_pid = read_pid(fd);
-			return r;
+			if (r != -EWOULDBLOCK || i == LOCK_TRIES - 1)
+				return r;
+			usleep(LOCK_WAIT_US);
+			continue;
 		}
 		if (!still_there(fd, path))
 			continue;

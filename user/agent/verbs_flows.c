@@ -41,17 +41,9 @@ static void flows_freep(struct flows **flows)
 static json_t *passing(const struct agent *agent, const struct flows *flows,
 		       const struct cs_event *event)
 {
-	json_t *flow;
-
-	/* The cheap part of the filter first. */
-	if (flows->filter.verdict && flows->filter.verdict != event->verdict)
+	if (!flow_event_matches(event, &agent->names, &flows->filter))
 		return NULL;
-	flow = flow_to_json(event, &agent->names);
-	if (flow && !flow_matches(flow, &flows->filter)) {
-		json_decref(flow);
-		return NULL;
-	}
-	return flow;
+	return flow_to_json(event, &agent->names);
 }
 
 /* Goes back until enough flows match or the history ends. */

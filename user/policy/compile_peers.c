@@ -213,7 +213,7 @@ int compile_selector(struct compile *c, const struct rule *rule, uint16_t *ret)
 {
 	_cleanup_bytes_ struct bytes key = { 0 };
 	uint16_t selector;
-	bool new;
+	bool new = false;
 	int r;
 
 	r = encode_peers(rule, &key);

@@ -174,11 +174,17 @@ static int namespace_labels(struct parse *p, const struct meta *meta, struct lab
 int parse_namespace(struct parse *p, const struct node *spec, const struct meta *meta)
 {
 	struct namespace *namespace = arena_alloc(&p->set->arena, sizeof(*namespace));
+	const char *problem = dns_label_problem(meta->name);
 	int r;
 
 	(void)spec;
 	if (!namespace)
 		return -ENOMEM;
+	if (problem) {
+		policy_errors_add(p->errors, &meta->place, "metadata.name", "\"%.64s\" %s",
+				  meta->name, problem);
+		return 0;
+	}
 	namespace->place = meta->place;
 	namespace->name = meta->name;
 	r = namespace_labels(p, meta, &namespace->labels);

@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <yaml.h>
 
+#define YAML_BOM "\xef\xbb\xbf" /* byte order mark; some editors write one */
+
 struct yaml_stream {
 	yaml_parser_t parser;
 	const char *text;
@@ -34,6 +36,10 @@ int yaml_stream_new(const char *text, size_t length, struct yaml_stream **ret)
 
 	if (!stream)
 		return -ENOMEM;
+	if (length >= strlen(YAML_BOM) && memcmp(text, YAML_BOM, strlen(YAML_BOM)) == 0) {
+		text += strlen(YAML_BOM); /* the parser skips it only when it guesses the encoding */
+		length -= strlen(YAML_BOM);
+	}
 	if (!yaml_parser_initialize(&stream->parser)) {
 		free(stream);
 		return -ENOMEM;
