@@ -10,16 +10,13 @@
 #include "decide.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct in6_addr_cs {
-	__u8 bytes[16];
-};
-
 struct sock_common___addr {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
 	__be16 skc_dport;
 	__u16 skc_num;
 	__u16 skc_family;
+	int skc_bound_dev_if;
 	struct {
 		__u8 bytes[16];
 	} skc_v6_daddr, skc_v6_rcv_saddr;
@@ -76,7 +73,19 @@ __subprog int cs_is_denied_now(struct cs_socket *s, const struct cs_ends *e)
 	return d.result.verdict == CS_VERDICT_DENY;
 }
 
-__inline int cs_is_doomed(struct cs_socket *s, const struct cs_ends *e)
+/* A workload that changed since has another slot: find it before its policy is asked. */
+__inline void cs_find_again(struct cs_socket *s, const void *sk)
+{
+	__u64 cgroup_id;
+	__u32 slot;
+
+	if (cs_socket_is_current(s))
+		return;
+	slot = cs_core_slot(sk, &cgroup_id);
+	cs_socket_assign(s, slot, cgroup_id);
+}
+
+__inline int cs_is_doomed(struct cs_socket *s, const void *sk, const struct cs_ends *e)
 {
 	__u64 state = READ_ONCE(s->state);
 
@@ -86,6 +95,7 @@ __inline int cs_is_doomed(struct cs_socket *s, const struct cs_ends *e)
 		return 0;
 	if (state >> 32 == READ_ONCE(cs_control.stamp))
 		return (__u32)state == CS_STATE_DENY;
+	cs_find_again(s, sk);
 	return cs_is_denied_now(s, e);
 }
 
@@ -107,7 +117,7 @@ int cs_sweep(struct bpf_iter__tcp *ctx)
 	if (!s)
 		return 0;
 	cs_ends_of(common, &ends);
-	if (!cs_is_doomed(s, &ends))
+	if (!cs_is_doomed(s, sk, &ends))
 		return 0;
 	doomed.cookie = bpf_get_socket_cookie(sk);
 	doomed.local = ends.local;
@@ -115,6 +125,8 @@ int cs_sweep(struct bpf_iter__tcp *ctx)
 	doomed.local_port = ends.local_port;
 	doomed.remote_port = ends.remote_port;
 	doomed.family = ends.family;
+	doomed.interface =
+		BPF_CORE_READ((const struct sock_common___addr *)common, skc_bound_dev_if);
 	doomed.state = BPF_CORE_READ(common, skc_state);
 	bpf_seq_write(ctx->meta->seq, &doomed, sizeof(doomed));
 	return 0;

@@ -272,11 +272,12 @@ struct cs_doomed {
 	__u64 cookie;
 	struct cs_addr local;
 	struct cs_addr remote;
+	__u32 interface; /* SO_BINDTODEVICE, 0: none */
 	__u16 local_port; /* host order */
 	__u16 remote_port;
 	__u8 family; /* AF_INET or AF_INET6, as the socket's */
 	__u8 state;
-	__u8 pad[2];
+	__u8 pad[6];
 };
 
 /* What the cs_adopt iterator writes for each listener older than the programs. */
@@ -345,7 +346,7 @@ CS_ASSERT_SIZE(struct cs_node_keys, 136);
 CS_ASSERT_SIZE(struct cs_socket, 112);
 CS_ASSERT_SIZE(struct cs_flow_key, 48);
 CS_ASSERT_SIZE(struct cs_accepting, 64);
-CS_ASSERT_SIZE(struct cs_doomed, 48);
+CS_ASSERT_SIZE(struct cs_doomed, 56);
 CS_ASSERT_SIZE(struct cs_event, 128);
 
 #endif

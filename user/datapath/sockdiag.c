@@ -50,6 +50,7 @@ static void fill_request(struct request *ret, const struct cs_doomed *doomed, ui
 			.id = {
 				.idiag_sport = htons(doomed->local_port),
 				.idiag_dport = htons(doomed->remote_port),
+				.idiag_if = doomed->interface,
 				.idiag_cookie = { (uint32_t)doomed->cookie,
 						  (uint32_t)(doomed->cookie >> 32) },
 			},

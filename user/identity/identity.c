@@ -68,16 +68,17 @@ void identity_encode(const struct identity_record *record, struct bytes *ret)
 	}
 }
 
-int identity_number(const uint64_t salt[static 2], const struct bytes *record, uint64_t *ret)
+int identity_number_above(const uint64_t salt[static 2], const struct bytes *record,
+			  uint64_t least, uint64_t *ret)
 {
 	const struct cs_key key = { .k0 = salt[0], .k1 = salt[1] };
 	_cleanup_bytes_ struct bytes longer = { 0 };
 	uint64_t number;
 
 	number = cs_siphash_bytes(&key, record->data, record->n) & CS_IDENTITY_MASK;
-	if (number < CS_IDENTITY_FIRST)
+	if (number < least)
 		bytes_put(&longer, record->data, record->n);
-	while (number < CS_IDENTITY_FIRST) {
+	while (number < least) {
 		bytes_put_u8(&longer, 0);
 		if (longer.failed)
 			return -ENOMEM;

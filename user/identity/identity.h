@@ -67,8 +67,15 @@ bool identity_label_is_noise(const char *key);
 /* The canonical encoding, appended to @ret. @ret->failed says whether memory ran out. */
 void identity_encode(const struct identity_record *record, struct bytes *ret);
 
-/* The number of an encoded record; never below CS_IDENTITY_FIRST. */
-int identity_number(const uint64_t salt[static 2], const struct bytes *record, uint64_t *ret);
+/* The number of an encoded record, in [@least, 2^46). @least is no more than 2^45. */
+int identity_number_above(const uint64_t salt[static 2], const struct bytes *record,
+			  uint64_t least, uint64_t *ret);
+
+static inline int identity_number(const uint64_t salt[static 2], const struct bytes *record,
+				  uint64_t *ret)
+{
+	return identity_number_above(salt, record, CS_IDENTITY_FIRST, ret);
+}
 
 /* "app=checkout,stage=prod" into @ret as text; the caller checks @ret->failed. */
 void labels_text(const struct labels *labels, struct bytes *ret);
