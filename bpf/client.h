@@ -47,6 +47,9 @@ __subprog int cs_client_syn(struct cs_hook *h)
 	h->s->role = CS_ROLE_CLIENT;
 	if (cs_already_denied(h->s))
 		return cs_drop(h, h->s->reason);
+	if (h->s->flags & CS_SOCKET_TAGGABLE && !(h->s->flags & CS_SOCKET_NO_ROOM) &&
+	    !cs_has_payload(h->p))
+		return CS_CODE_PASS;
 	cs_locate(&h->p->dst, &where);
 	if (!where.taggable || cs_has_payload(h->p) || h->s->flags & CS_SOCKET_NO_ROOM)
 		cs_vouch(h, 0);
@@ -68,9 +71,13 @@ __inline __u8 cs_prove_server(const struct cs_hook *h, const struct cs_options *
 	in->label = CS_MAC_SYNACK;
 	if (!flaw)
 		flaw = cs_check_mac(o, in);
-	if (!flaw)
-		who->auth = CS_AUTH_VERIFIED;
-	return flaw;
+	if (flaw)
+		return flaw;
+	who->auth = CS_AUTH_VERIFIED;
+	/* connect() was for this very address; what it found holds while the stamp does. */
+	who->class_ = h->s->class_stamp == READ_ONCE(cs_control.stamp) ? h->s->class_ :
+									cs_class_of(&h->p->src);
+	return 0;
 }
 
 /* Prepares the tag of the client's ACKs. */
@@ -94,15 +101,19 @@ __inline void cs_prepare_ack(struct cs_socket *s, struct cs_mac_input *in, const
  * ourselves; towards others our address must not be another workload's.
  */
 __inline __u8 cs_untagged_server(const struct cs_hook *h, const struct cs_options *o,
-				 const struct cs_where *where, struct cs_who *who)
+				 struct cs_who *who)
 {
+	struct cs_where where;
+
+	cs_locate(&h->p->src, &where);
 	h->s->flags &= ~CS_SOCKET_TAGGING;
-	who->peer = where->identity;
-	who->auth = where->identity ? cs_untagged_auth(o) : CS_AUTH_UNKNOWN;
+	who->class_ = where.class_;
+	who->peer = where.identity;
+	who->auth = where.identity ? cs_untagged_auth(o) : CS_AUTH_UNKNOWN;
 	if (h->s->flags & CS_SOCKET_NO_ROOM && who->auth == CS_AUTH_UNTAGGED)
 		who->auth = CS_AUTH_NO_ROOM;
 	cs_vouch(h, 1);
-	if (!where->workload && !cs_is_loopback(&h->p->src) && cs_borrows_address(h))
+	if (!where.workload && !cs_is_loopback(&h->p->src) && cs_borrows_address(h))
 		return CS_REASON_SOURCE_ADDRESS;
 	return 0;
 }
@@ -131,7 +142,6 @@ __subprog int cs_client_synack(struct cs_hook *h)
 	struct cs_mac_input in = {};
 	struct cs_who who = {};
 	struct cs_options o;
-	struct cs_where where;
 	struct cs_decision d;
 	__u8 flaw;
 
@@ -139,9 +149,7 @@ __subprog int cs_client_synack(struct cs_hook *h)
 		return cs_drop(h, CS_REASON_UNEXPECTED_SEGMENT);
 	if (cs_read_options(h->skb, h->p, &o))
 		return cs_refuse_unread(h, CS_REASON_MALFORMED_PACKET);
-	cs_locate(&h->p->src, &where);
-	who.class_ = where.class_;
-	flaw = o.tags ? cs_prove_server(h, &o, &in, &who) : cs_untagged_server(h, &o, &where, &who);
+	flaw = o.tags ? cs_prove_server(h, &o, &in, &who) : cs_untagged_server(h, &o, &who);
 	if (flaw)
 		return cs_refuse_packet(h, &who, flaw);
 	cs_ask(h, &who, CS_EGRESS, h->p->sport, &d);

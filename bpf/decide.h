@@ -92,8 +92,8 @@ __inline int cs_has_ports(__u8 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
-/* The evaluator on what was found. */
-__inline void cs_decide_on(const struct cs_case *c, const struct cs_ruleset *rules, __u32 bank,
+/* The evaluator on what was found. Returns whether the peer's identity is known. */
+__inline int cs_decide_on(const struct cs_case *c, const struct cs_ruleset *rules, __u32 bank,
 			   struct cs_decision *d)
 {
 	int known;
@@ -107,19 +107,76 @@ __inline void cs_decide_on(const struct cs_case *c, const struct cs_ruleset *rul
 
 	if (!query.identity || !query.address) {
 		cs_refuse(d, CS_REASON_UNKNOWN_IDENTITY);
-		return;
+		return 0;
 	}
 	if (rules->flags & CS_RULESET_EXPIRES)
 		query.now_ns = bpf_ktime_get_boot_ns();
 	cs_evaluate(rules, &query, &d->result);
 	if (!known && d->result.reason == CS_REASON_DEFAULT_DENY)
 		d->result.reason = CS_REASON_UNKNOWN_IDENTITY;
+	return known;
+}
+
+/* One 64-bit multiply-and-fold step; keyed by its start value, not cryptographic. */
+__inline __u64 cs_mix(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 32;
+}
+
+/* The question as one number, under the present stamp. */
+__inline __u64 cs_question(const struct cs_case *c, __u32 stamp)
+{
+	__u64 h = cs_mix(cs_control.secret.k0, c->peer);
+
+	h = cs_mix(h, (__u64)c->workload << 32 | c->generation);
+	h = cs_mix(h, (__u64)c->class_ << 32 | stamp);
+	return cs_mix(h ^ cs_control.secret.k1, (__u64)c->port << 32 | c->protocol << 16 |
+							c->direction << 8 | c->authenticated);
+}
+
+__inline struct cs_remembered *cs_remembered_at(__u64 question)
+{
+	__u32 index = (question >> 40) % CS_DECISIONS_MAX;
+
+	return bpf_map_lookup_elem(&cs_decisions, &index);
+}
+
+/* Whether the question was answered before; then the answer is in @d. */
+__inline int cs_recall(__u64 question, struct cs_decision *d)
+{
+	const struct cs_remembered *r = cs_remembered_at(question);
+	__u64 word, check;
+
+	if (!r)
+		return 0;
+	word = READ_ONCE(r->word);
+	check = READ_ONCE(r->check);
+	if (!word || check != cs_mix(question, word))
+		return 0;
+	d->result.rule = word >> 32;
+	d->result.reason = word >> 8;
+	d->result.verdict = word;
+	return 1;
+}
+
+/* Only what stays true until the stamp changes: nothing that expires. */
+__inline void cs_remember(__u64 question, const struct cs_decision *d)
+{
+	struct cs_remembered *r = cs_remembered_at(question);
+	__u64 word = (__u64)d->result.rule << 32 | d->result.reason << 8 | d->result.verdict;
+
+	if (!r)
+		return;
+	WRITE_ONCE(r->word, word);
+	WRITE_ONCE(r->check, cs_mix(question, word));
 }
 
 /* Decides @c into @d: verdict Allow, Deny or Audit, never None. */
 __verified_once int cs_decide(const struct cs_case *c, struct cs_decision *d)
 {
 	const struct cs_ruleset *rules;
+	__u64 question;
 	__u32 bank;
 	__u8 reason;
 
@@ -132,14 +189,17 @@ __verified_once int cs_decide(const struct cs_case *c, struct cs_decision *d)
 		cs_refuse(d, CS_REASON_NO_POLICY);
 		return 0;
 	}
+	question = cs_question(c, d->stamp);
+	if (cs_recall(question, d))
+		return 0;
 	bank = d->epoch % CS_BANKS;
 	rules = cs_ruleset_of(c, bank, &reason);
 	if (!rules)
 		cs_refuse(d, reason);
 	else if (!cs_has_ports(c->protocol) && rules->flags & CS_RULESET_ISOLATED)
 		cs_refuse(d, CS_REASON_PROTOCOL);
-	else
-		cs_decide_on(c, rules, bank, d);
+	else if (cs_decide_on(c, rules, bank, d) && !(rules->flags & CS_RULESET_EXPIRES))
+		cs_remember(question, d);
 	return 0;
 }
 

@@ -92,13 +92,6 @@ __verified_once int cs_report_decision(const struct cs_report *r, const struct c
 	return cs_emit(r, s, p, d);
 }
 
-/* One 64-bit multiply-and-fold step; keyed by its start value, not cryptographic. */
-__inline __u64 cs_mix(__u64 hash, __u64 word)
-{
-	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
-	return hash ^ hash >> 32;
-}
-
 __inline __u64 cs_tuple_digest(const struct cs_packet *p)
 {
 	__u64 h = cs_mix(cs_control.secret.k0, p->src.half[0]);

@@ -150,6 +150,13 @@ CS_MAP struct {
 } cs_refusals SEC(".maps");
 
 CS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CS_DECISIONS_MAX);
+	__type(key, __u32);
+	__type(value, struct cs_remembered);
+} cs_decisions SEC(".maps");
+
+CS_MAP struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);

@@ -60,8 +60,6 @@ __inline int cs_turn_away(const struct cs_hook *h, const struct cs_who *who,
  */
 __inline __u8 cs_syn_sender(const struct cs_hook *h, const struct cs_options *o, struct cs_who *ret)
 {
-	struct cs_where where;
-
 	if (o->tags) {
 		__u8 flaw = cs_tag_flaw(o, CS_TAG_LEN_SYN);
 
@@ -73,8 +71,7 @@ __inline __u8 cs_syn_sender(const struct cs_hook *h, const struct cs_options *o,
 			return CS_REASON_UNKNOWN_NODE;
 	}
 	if (o->tags && !cs_has_payload(h->p)) {
-		cs_locate(&h->p->src, &where);
-		ret->class_ = where.class_;
+		ret->class_ = cs_class_of(&h->p->src);
 		return 0;
 	}
 	cs_infer_sender(h, o, ret);
@@ -119,7 +116,6 @@ __inline __u8 cs_prove_client(const struct cs_hook *h, const struct cs_options *
 		.isn_server = h->p->ack - 1,
 		.label = CS_MAC_ACK,
 	};
-	struct cs_where where;
 	__u8 flaw = cs_tag_flaw(o, CS_TAG_LEN_MAC);
 
 	ret->peer = o->tag;
@@ -129,8 +125,7 @@ __inline __u8 cs_prove_client(const struct cs_hook *h, const struct cs_options *
 	if (flaw)
 		return flaw;
 	ret->auth = CS_AUTH_VERIFIED;
-	cs_locate(&h->p->src, &where);
-	ret->class_ = where.class_;
+	ret->class_ = cs_class_of(&h->p->src);
 	return 0;
 }
 

@@ -104,6 +104,7 @@ __inline struct cs_socket *cs_socket_at_ops(struct bpf_sock_ops *ops, struct bpf
 /* connect(): nothing of an earlier attempt counts; tags go only where they are known. */
 __inline void cs_ops_connect(struct bpf_sock_ops *ops)
 {
+	__u32 stamp = READ_ONCE(cs_control.stamp); /* before anything that it vouches for */
 	struct bpf_sock *sk = ops->sk;
 	struct cs_where where;
 	struct cs_addr remote;
@@ -120,6 +121,8 @@ __inline void cs_ops_connect(struct bpf_sock_ops *ops)
 	s->peer = 0;
 	s->auth = CS_AUTH_UNKNOWN;
 	s->verdict = CS_VERDICT_NONE;
+	s->class_ = where.class_;
+	s->class_stamp = stamp;
 	s->flags = where.taggable ? CS_SOCKET_TAGGABLE : 0;
 	s->tag = cs_tag(cs_control.node, READ_ONCE(cs_control.phase), cs_own_identity(s));
 	WRITE_ONCE(s->state, 0);

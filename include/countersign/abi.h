@@ -38,6 +38,7 @@
 #define CS_RULE_IDS_MAX 65536 /* rule ids with a hit counter */
 #define CS_HANDSHAKES_MAX 16384 /* SYNs whose SYN-ACK may still be sent; power of two */
 #define CS_REFUSALS_MAX 4096 /* refused SYNs remembered to merge retransmissions */
+#define CS_DECISIONS_MAX 8192 /* decisions remembered; power of two */
 #define CS_FLOWS_MAX 65536 /* datagram flows */
 #define CS_EVENTS_BYTES (4 << 20)
 #define CS_CGROUP_DEPTH_MAX 16 /* levels searched for a workload's cgroup */
@@ -85,7 +86,7 @@ struct cs_control {
 	__u8 phase; /* key phase for new tags */
 	__u8 deny_mode; /* enum cs_deny_mode */
 	__u32 stamp; /* bumped after any change that decided sockets must be decided anew for */
-	__u32 pad;
+	__u32 cidrs; /* 1: some policy has a CIDR peer, so addresses of verified peers matter */
 	struct cs_key secret; /* per boot; keys the check words of cs_handshakes and cs_flows */
 };
 
@@ -198,6 +199,8 @@ struct cs_socket {
 	__u64 cgroup_id;
 	__u32 workload; /* slot */
 	__u32 generation; /* of the slot; for slot 0 the stamp it was resolved at */
+	__u32 class_; /* of the address that connect() was for */
+	__u32 class_stamp; /* when that was looked up */
 	__u32 rule; /* that decided */
 	__u32 pid; /* that made the socket */
 	__u32 isn_local; /* of the handshake, host order */
@@ -247,6 +250,12 @@ enum cs_flow_bits {
 struct cs_flow {
 	__u64 word; /* stamp << 32 | workload slot of the initiator << 8 | enum cs_flow_bits */
 	__u64 check; /* keyed digest of key and word */
+};
+
+/* cs_decisions: array by hash of the question; the same questions come again and again. */
+struct cs_remembered {
+	__u64 word; /* rule << 32 | reason << 8 | verdict */
+	__u64 check; /* keyed digest of question, stamp and word */
 };
 
 /* cs_accepting: per CPU; what ingress decided on the ACK that is about to make a socket. */
@@ -343,7 +352,7 @@ CS_ASSERT_SIZE(struct cs_endpoint, 40);
 CS_ASSERT_SIZE(struct cs_cidr, 20);
 CS_ASSERT_SIZE(struct cs_class, 16);
 CS_ASSERT_SIZE(struct cs_node_keys, 136);
-CS_ASSERT_SIZE(struct cs_socket, 112);
+CS_ASSERT_SIZE(struct cs_socket, 120);
 CS_ASSERT_SIZE(struct cs_flow_key, 48);
 CS_ASSERT_SIZE(struct cs_accepting, 64);
 CS_ASSERT_SIZE(struct cs_doomed, 56);

@@ -71,6 +71,29 @@ static void store_epoch(struct datapath *dp, uint32_t epoch)
 	datapath_stamp(dp);
 }
 
+/* Whether some policy has a CIDR peer. */
+static bool asks_for_addresses(const struct image *image)
+{
+	for (size_t i = 0; i < image->n_classes; i++)
+		if (image->classes[i].row)
+			return true;
+	return false;
+}
+
+/*
+ * Programs look up the address of a verified peer only when a policy asks for it. Before
+ * the first such policy comes into force, every program must have seen that it does.
+ */
+static int announce_addresses(struct commit *c)
+{
+	struct cs_control *control = c->dp->control;
+
+	if (control->cidrs || !asks_for_addresses(c->image))
+		return 0;
+	__atomic_store_n(&control->cidrs, 1, __ATOMIC_RELEASE);
+	return datapath_grace(c->dp);
+}
+
 /*
  * Step 3. A fresh start attaches the programs here, with a policy in force already: no
  * traffic is judged before there is one.
@@ -78,8 +101,10 @@ static void store_epoch(struct datapath *dp, uint32_t epoch)
 static int flip(struct commit *c)
 {
 	uint32_t before = c->dp->control->epoch;
-	int r;
+	int r = announce_addresses(c);
 
+	if (r < 0)
+		return r;
 	store_epoch(c->dp, c->epoch);
 	r = links_attach(c->dp);
 	if (r < 0)
@@ -101,6 +126,7 @@ static void clean_up(struct commit *c)
 	dp->grace_owed = datapath_grace(dp) < 0;
 	if (dp->grace_owed)
 		return;
+	__atomic_store_n(&dp->control->cidrs, asks_for_addresses(c->image), __ATOMIC_RELEASE);
 	for (int i = 0; i < TABLES; i++)
 		slots_release(&dp->tables[i].slots);
 	commit_end_workloads(c);
