@@ -40,11 +40,34 @@ __subprog int cs_client_inferred(const struct cs_hook *h, const struct cs_where 
 	return cs_client_verdict(h, &who, &d);
 }
 
+/*
+ * Data in a SYN (Fast Open) leaves before the server is proved: only where the inferred
+ * server is allowed. The connection itself is decided on the SYN-ACK, as always.
+ */
+__subprog int cs_client_data(struct cs_hook *h, const struct cs_where *where)
+{
+	struct cs_who who = {
+		.peer = where->identity,
+		.class_ = where->class_,
+		.auth = where->identity ? CS_AUTH_FAST_OPEN : CS_AUTH_UNKNOWN,
+	};
+	struct cs_decision d;
+
+	cs_ask(h, &who, CS_EGRESS, cs_remote_port(h), &d);
+	if (d.result.verdict != CS_VERDICT_DENY)
+		return CS_CODE_PASS;
+	if (d.result.reason != CS_REASON_AUTH_REQUIRED)
+		return cs_client_verdict(h, &who, &d);
+	/* The kernel sends the SYN again without data: that one may be verified. */
+	return cs_refuse_packet(h, &who, CS_REASON_FAST_OPEN_DATA);
+}
+
 __subprog int cs_client_syn(struct cs_hook *h)
 {
 	struct cs_where where;
 
 	h->s->role = CS_ROLE_CLIENT;
+	h->s->syn_data = h->p->length - h->p->l4 - h->p->doff;
 	if (cs_already_denied(h->s))
 		return cs_drop(h, h->s->reason);
 	if (h->s->flags & CS_SOCKET_TAGGABLE && !(h->s->flags & CS_SOCKET_NO_ROOM) &&
@@ -53,9 +76,9 @@ __subprog int cs_client_syn(struct cs_hook *h)
 	cs_locate(&h->p->dst, &where);
 	if (!where.taggable || cs_has_payload(h->p) || h->s->flags & CS_SOCKET_NO_ROOM)
 		cs_vouch(h, 0);
-	if (cs_has_payload(h->p))
-		return cs_client_inferred(h, &where, CS_AUTH_FAST_OPEN);
-	return where.taggable ? CS_CODE_PASS : cs_client_inferred(h, &where, CS_AUTH_NOT_TAGGED);
+	if (!where.taggable)
+		return cs_client_inferred(h, &where, CS_AUTH_NOT_TAGGED);
+	return cs_has_payload(h->p) ? cs_client_data(h, &where) : CS_CODE_PASS;
 }
 
 /* Proves the tag on a SYN-ACK. Returns 0 or the reason to refuse. */
@@ -128,13 +151,10 @@ __inline int cs_acks_our_syn(const struct cs_hook *h, struct cs_mac_input *in)
 	in->isn_client = tp->snd_una;
 	in->isn_server = h->p->seq;
 	/*
-	 * The answer can come while connect() still runs, before the kernel moves snd_nxt
-	 * past the SYN (tcp_connect()), so ISNc + 1 is right in any case. With data in the
-	 * SYN: snd_una < ack <= snd_nxt, modulo 2^32.
+	 * ISNc + 1, or up to as much more as the SYN carried data. snd_nxt is of no use: the
+	 * answer can come while connect() still runs, before tcp_connect() has moved it.
 	 */
-	if (h->p->ack == tp->snd_una + 1)
-		return 1;
-	return h->p->ack - tp->snd_una - 1 < tp->snd_nxt - tp->snd_una;
+	return h->p->ack - tp->snd_una - 1 <= h->s->syn_data;
 }
 
 __subprog int cs_client_synack(struct cs_hook *h)

@@ -59,6 +59,13 @@ __subprog int cs_slow_path(struct __sk_buff *skb, struct bpf_sock *sk,
 	return cs_other_packet(&h);
 }
 
+/* What a listener sends is the SYN-ACK to a SYN that was let in, or a reset. */
+__inline int cs_answers_syn(struct bpf_sock *sk)
+{
+	return sk->state == BPF_TCP_LISTEN && sk->type == SOCK_STREAM &&
+	       sk->protocol == IPPROTO_TCP;
+}
+
 __inline int cs_filter(struct __sk_buff *skb, __u8 direction)
 {
 	struct bpf_sock *sk = skb->sk;
@@ -69,6 +76,8 @@ __inline int cs_filter(struct __sk_buff *skb, __u8 direction)
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return cs_drop_code(direction);
+	if (direction == CS_EGRESS && cs_answers_syn(sk))
+		return CS_CODE_PASS;
 	s = cs_socket_get(sk, 0);
 	if (s && READ_ONCE(s->state) ==
 			 ((__u64)READ_ONCE(cs_control.stamp) << 32 | CS_STATE_ALLOW))

@@ -150,8 +150,11 @@ __inline int cs_server_has_spoken(struct bpf_sock_ops *ops, const struct cs_sock
 
 __inline void cs_reserve(struct bpf_sock_ops *ops, struct cs_socket *s, __u32 length)
 {
-	if (!bpf_reserve_hdr_opt(ops, length, 0))
+	if (!bpf_reserve_hdr_opt(ops, length, 0)) {
+		if (s)
+			s->flags &= ~CS_SOCKET_NO_ROOM;
 		return;
+	}
 	if (s)
 		s->flags |= CS_SOCKET_NO_ROOM;
 	cs_stat(CS_STAT_TAG_NO_ROOM);

@@ -213,8 +213,9 @@ struct cs_socket {
 	__u8 verdict; /* enum cs_verdict of the last decision */
 	struct cs_addr original_dst; /* as the application named it, before DNAT */
 	__u16 original_port; /* host order, 0: not recorded */
+	__u16 syn_data; /* bytes of data in the SYN (Fast Open) */
 	__u8 flags; /* enum cs_socket_flags */
-	__u8 pad[5];
+	__u8 pad[3];
 };
 
 enum cs_socket_flags {
