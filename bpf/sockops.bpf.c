@@ -160,6 +160,18 @@ __inline void cs_reserve(struct bpf_sock_ops *ops, struct cs_socket *s, __u32 le
 	cs_stat(CS_STAT_TAG_NO_ROOM);
 }
 
+/*
+ * A SYN, perhaps sent again: its workload may have become known since the first one, so
+ * a connection from a cgroup that is seconds old only waits.
+ */
+__inline void cs_ops_syn(struct bpf_sock_ops *ops, struct bpf_sock *sk)
+{
+	struct cs_socket *s = cs_socket_at_ops(ops, sk);
+
+	if (s)
+		cs_reserve(ops, s, CS_TAG_LEN_SYN);
+}
+
 /* How much room the segment needs: 12 bytes in a SYN, 20 in what proves an identity. */
 __inline void cs_ops_length(struct bpf_sock_ops *ops)
 {
@@ -178,7 +190,7 @@ __inline void cs_ops_length(struct bpf_sock_ops *ops)
 	if (!s || s->role != CS_ROLE_CLIENT)
 		return;
 	if (ops->state == BPF_TCP_SYN_SENT)
-		cs_reserve(ops, s, CS_TAG_LEN_SYN);
+		cs_ops_syn(ops, sk);
 	else if (!(s->flags & CS_SOCKET_TAGGING) || cs_server_has_spoken(ops, s))
 		cs_callbacks(ops, 0);
 	else
