@@ -24,8 +24,7 @@ __inline int cs_client_verdict(const struct cs_hook *h, const struct cs_who *who
 /* Whether the socket's fate is sealed under the present policy (a SYN sent again). */
 __inline int cs_already_denied(const struct cs_socket *s)
 {
-	return READ_ONCE(s->state) ==
-	       ((__u64)READ_ONCE(cs_control.stamp) << 32 | CS_STATE_DENY);
+	return READ_ONCE(s->state) == ((__u64)READ_ONCE(cs_control.stamp) << 32 | CS_STATE_DENY);
 }
 
 /* Decides on what the address says: no tag can come back from there, or data goes out now. */
@@ -98,8 +97,8 @@ __inline __u8 cs_prove_server(const struct cs_hook *h, const struct cs_options *
 		return flaw;
 	who->auth = CS_AUTH_VERIFIED;
 	/* connect() was for this very address; what it found holds while the stamp does. */
-	who->class_ = h->s->class_stamp == READ_ONCE(cs_control.stamp) ? h->s->class_ :
-									cs_class_of(&h->p->src);
+	who->class_ = h->s->class_stamp == READ_ONCE(cs_control.stamp) ? h->s->class_
+								       : cs_class_of(&h->p->src);
 	return 0;
 }
 

@@ -71,7 +71,8 @@ __inline __u32 cs_class_row(__u32 class_, __u32 bank)
 	return c ? READ_ONCE(c->row[bank % CS_BANKS]) : 0;
 }
 
-__inline const struct cs_ruleset *cs_ruleset_of(const struct cs_case *c, __u32 bank, __u8 *ret_reason)
+__inline const struct cs_ruleset *cs_ruleset_of(const struct cs_case *c, __u32 bank,
+						__u8 *ret_reason)
 {
 	__u32 index = bank * CS_WORKLOADS_MAX + c->workload % CS_WORKLOADS_MAX;
 	const struct cs_subject *subject = bpf_map_lookup_elem(&cs_subjects, &index);
@@ -94,7 +95,7 @@ __inline int cs_has_ports(__u8 protocol)
 
 /* The evaluator on what was found. Returns whether the peer's identity is known. */
 __inline int cs_decide_on(const struct cs_case *c, const struct cs_ruleset *rules, __u32 bank,
-			   struct cs_decision *d)
+			  struct cs_decision *d)
 {
 	int known;
 	struct cs_query query = {

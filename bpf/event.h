@@ -73,9 +73,9 @@ __verified_once int cs_emit(const struct cs_report *r, const struct cs_socket *s
 	cs_event_flow(e, p, r->reversed);
 	cs_event_subject(e, s);
 	cs_event_decision(e, d);
-	bpf_ringbuf_submit(e, bpf_ringbuf_query(&cs_events, BPF_RB_AVAIL_DATA) > CS_EVENTS_WAKEUP ?
-				      BPF_RB_FORCE_WAKEUP :
-				      BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(e, bpf_ringbuf_query(&cs_events, BPF_RB_AVAIL_DATA) > CS_EVENTS_WAKEUP
+				      ? BPF_RB_FORCE_WAKEUP
+				      : BPF_RB_NO_WAKEUP);
 	return 0;
 }
 

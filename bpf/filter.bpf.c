@@ -39,8 +39,8 @@ __inline int cs_tcp_packet(struct cs_hook *h)
 	return cs_stream_packet(h);
 }
 
-__subprog int cs_slow_path(struct __sk_buff *skb, struct bpf_sock *sk,
-						  struct cs_socket *s, __u8 direction)
+__subprog int cs_slow_path(struct __sk_buff *skb, struct bpf_sock *sk, struct cs_socket *s,
+			   __u8 direction)
 {
 	struct cs_packet p;
 	struct cs_hook h = { .skb = skb, .sk = sk, .p = &p, .direction = direction };
@@ -79,8 +79,7 @@ __inline int cs_filter(struct __sk_buff *skb, __u8 direction)
 	if (direction == CS_EGRESS && cs_answers_syn(sk))
 		return CS_CODE_PASS;
 	s = cs_socket_get(sk, 0);
-	if (s && READ_ONCE(s->state) ==
-			 ((__u64)READ_ONCE(cs_control.stamp) << 32 | CS_STATE_ALLOW))
+	if (s && READ_ONCE(s->state) == ((__u64)READ_ONCE(cs_control.stamp) << 32 | CS_STATE_ALLOW))
 		return CS_CODE_PASS;
 	return cs_slow_path(skb, sk, s, direction);
 }

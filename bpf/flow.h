@@ -71,8 +71,8 @@ __inline __u32 cs_flow_workload(__u64 word)
  * Adds @bits under @stamp; what an older stamp said is forgotten, so a workload slot in a
  * word is never older than the last change of the slots.
  */
-__verified_once int cs_flow_put(const struct cs_flow_key *key, __u64 before,
-						 __u64 bits, __u32 stamp)
+__verified_once int cs_flow_put(const struct cs_flow_key *key, __u64 before, __u64 bits,
+				__u32 stamp)
 {
 	struct cs_flow flow;
 

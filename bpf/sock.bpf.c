@@ -149,8 +149,7 @@ __inline void cs_report_wish(struct bpf_sock_addr *ctx, const struct cs_socket *
 }
 
 /* `deny: reject`: whether either policy refuses what the application wishes. */
-__subprog int cs_is_refused(struct bpf_sock_addr *ctx, struct cs_socket *s,
-						   const struct cs_wish *w)
+__subprog int cs_is_refused(struct bpf_sock_addr *ctx, struct cs_socket *s, const struct cs_wish *w)
 {
 	struct cs_where where;
 	struct cs_decision d;

@@ -20,7 +20,8 @@ __inline __u8 cs_untagged_auth(const struct cs_options *o)
  * table. When it has not, yet the address is a local workload's, then no guarded socket
  * sent this: the address proves nothing. Only a remote address is inferred from.
  */
-__inline void cs_infer_sender(const struct cs_hook *h, const struct cs_options *o, struct cs_who *ret)
+__inline void cs_infer_sender(const struct cs_hook *h, const struct cs_options *o,
+			      struct cs_who *ret)
 {
 	struct cs_flow_key key;
 	struct cs_where where;
@@ -129,8 +130,8 @@ __subprog int cs_decide_again(struct cs_hook *h)
 
 	cs_known_peer(h, &who);
 	server = h->s->role == CS_ROLE_SERVER;
-	cs_ask(h, &who, server ? CS_INGRESS : CS_EGRESS, server ? cs_local_port(h) : cs_remote_port(h),
-	       &d);
+	cs_ask(h, &who, server ? CS_INGRESS : CS_EGRESS,
+	       server ? cs_local_port(h) : cs_remote_port(h), &d);
 	cs_apply(h->s, &who, &d);
 	if (before != d.result.verdict) {
 		cs_fill_report(h, &who, &r);

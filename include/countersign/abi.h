@@ -55,10 +55,10 @@ struct cs_addr {
 
 /* Reserved identities: entities. Numbers 1..255 (CS_IDENTITY_FIRST - 1).
  * X(number, NAME, text as in policies) */
-#define CS_ENTITIES(X)                      \
-	X(1, HOST, "Host")                  \
-	X(2, REMOTE_NODE, "RemoteNode")     \
-	X(3, WORLD, "World")                \
+#define CS_ENTITIES(X)                        \
+	X(1, HOST, "Host")                    \
+	X(2, REMOTE_NODE, "RemoteNode")       \
+	X(3, WORLD, "World")                  \
 	X(4, KUBE_APISERVER, "KubeAPIServer") \
 	X(5, UNMANAGED, "Unmanaged")
 
@@ -333,8 +333,9 @@ struct cs_event {
 };
 
 /* cs_counters: per CPU; verdicts by reason and direction, in decisions and in packets. */
-#define CS_COUNTER(verdict, reason, direction) \
-	((((verdict) % CS_VERDICT_MAX) * CS_REASON_MAX + ((reason) % CS_REASON_MAX)) * CS_DIRECTIONS + \
+#define CS_COUNTER(verdict, reason, direction)                                         \
+	((((verdict) % CS_VERDICT_MAX) * CS_REASON_MAX + ((reason) % CS_REASON_MAX)) * \
+		 CS_DIRECTIONS +                                                       \
 	 ((direction) % CS_DIRECTIONS))
 #define CS_COUNTERS_MAX (CS_VERDICT_MAX * CS_REASON_MAX * CS_DIRECTIONS)
 

@@ -137,7 +137,8 @@ static inline __attribute__((always_inline)) __u64 cs_port_matches(const struct 
 								   const struct cs_query *q)
 {
 	__u64 any = cs_equal((__u64)r->port_min << 16 | r->port_max, CS_PORT_MAX);
-	__u64 in = cs_below(r->port_min, (__u64)q->port + 1) & cs_below(q->port, r->port_max + 1ULL);
+	__u64 in = cs_below(r->port_min, (__u64)q->port + 1) &
+		   cs_below(q->port, r->port_max + 1ULL);
 
 	return any | (in & cs_below(0, q->port));
 }

@@ -74,20 +74,23 @@ static const struct option_case option_cases[] = {
 	{ "a tag of four bytes", BYTES(253, 4, 0x43, 0x53), 1, 4, 0, false },
 	{ "a tag of three bytes", BYTES(253, 3, 0x43), 0, 0, 0, false },
 	{ "a tag too long", BYTES(253, 21, 0x43, 0x53, TAG_WORD, MAC_WORD, 0), 1, 21, 0, false },
-	{ "a tag cut by the header", BYTES(1, 1, 1, 1, 253, 20, 0x43, 0x53, TAG_WORD), 0, 0,
-	  BROKEN, false },
+	{ "a tag cut by the header", BYTES(1, 1, 1, 1, 253, 20, 0x43, 0x53, TAG_WORD), 0, 0, BROKEN,
+	  false },
 	{ "an option of length 0", BYTES(5, 0, 1, 1), 0, 0, BROKEN, false },
 	{ "an option of length 1", BYTES(5, 1, 1, 1), 0, 0, BROKEN, false },
 	{ "an option of length 255", BYTES(5, 255, 1, 1), 0, 0, BROKEN, false },
 	{ "a kind as the last byte", BYTES(1, 1, 1, 253), 0, 0, BROKEN, false },
 	{ "MP_CAPABLE", BYTES(30, 4, 1, 0x81, SYN_TAG), 1, 12, MPTCP, true },
-	{ "a Fast Open cookie", BYTES(34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1), 0, 0, FASTOPEN, false },
+	{ "a Fast Open cookie", BYTES(34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1), 0, 0, FASTOPEN,
+	  false },
 	{ "a Fast Open cookie request", BYTES(34, 2, 1, 1, SYN_TAG), 1, 12, 0, true },
-	{ "forty NOPs", BYTES(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
-			      1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
+	{ "forty NOPs",
+	  BYTES(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+		1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),
 	  0, 0, 0, false },
 	{ "a tag in the last bytes",
-	  BYTES(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ACK_TAG), 1, 20, 0, true },
+	  BYTES(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ACK_TAG), 1, 20, 0,
+	  true },
 };
 
 static void check_options(const struct option_case *c)
@@ -106,8 +109,7 @@ static void check_options(const struct option_case *c)
 			     c->name);
 		if (!c->tag_read)
 			continue;
-		cr_expect_eq(skeleton->bss->result.tag, 0x0001000000001234ULL, "%s: tag",
-			     c->name);
+		cr_expect_eq(skeleton->bss->result.tag, 0x0001000000001234ULL, "%s: tag", c->name);
 		cr_expect_eq(skeleton->bss->result.mac,
 			     c->tag_length == 20 ? 0xa1a2a3a4a5a6a7a8ULL : 0, "%s: mac", c->name);
 	}
@@ -137,8 +139,8 @@ Test(parse, ports_of_udp_and_sctp)
 
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++)
 		for (int v6 = 0; v6 < 2; v6++) {
-			run(&(struct packet_plan){ .ipv6 = v6, .protocol = protocols[i], .sport = 53,
-						   .dport = 5353 });
+			run(&(struct packet_plan){
+				.ipv6 = v6, .protocol = protocols[i], .sport = 53, .dport = 5353 });
 			cr_assert_eq(skeleton->bss->result.parse, 0);
 			cr_expect_eq(skeleton->bss->result.protocol, protocols[i]);
 			cr_expect_eq(skeleton->bss->result.sport, 53);
@@ -184,7 +186,9 @@ Test(parse, ipv6_extensions)
 	for (size_t i = 0; i < ARRAY_SIZE(extension_cases); i++) {
 		const struct extension_case *c = &extension_cases[i];
 
-		run(&(struct packet_plan){ .ipv6 = true, .next = c->next, .extensions = c->bytes,
+		run(&(struct packet_plan){ .ipv6 = true,
+					   .next = c->next,
+					   .extensions = c->bytes,
 					   .extensions_length = c->length });
 		cr_expect_eq(skeleton->bss->result.parse, c->parse, "%s", c->name);
 		if (c->parse)
@@ -212,7 +216,8 @@ Test(parse, options_that_are_not_there_are_refused)
 {
 	static const uint8_t options[] = { SYN_OPTIONS, SYN_TAG };
 
-	run(&(struct packet_plan){ .options = options, .options_length = sizeof(options), .cut = 4 });
+	run(&(struct packet_plan){
+		.options = options, .options_length = sizeof(options), .cut = 4 });
 	cr_expect_eq(skeleton->bss->result.parse, 0);
 	cr_expect_eq(skeleton->bss->result.read, -1);
 }

@@ -23,8 +23,8 @@ static size_t log_prefix(char *line, size_t size, enum log_level level, const ch
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-	return snprintf(line, size, "%s.%03ldZ level=%s msg=\"%s\"", stamp,
-			now.tv_nsec / 1000000, names[level], message);
+	return snprintf(line, size, "%s.%03ldZ level=%s msg=\"%s\"", stamp, now.tv_nsec / 1000000,
+			names[level], message);
 }
 
 void log_line(enum log_level level, const char *message, const char *keys, ...)

@@ -19,27 +19,27 @@
 #define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
 
 /* Hands a pointer over: the variable is NULL afterwards. */
-#define TAKE_PTR(ptr)                        \
-	({                                   \
+#define TAKE_PTR(ptr)                           \
+	({                                      \
 		__typeof__(ptr) _taken = (ptr); \
-		(ptr) = NULL;                \
-		_taken;                      \
+		(ptr) = NULL;                   \
+		_taken;                         \
 	})
 
 /* Hands a descriptor over: the variable is -EBADF afterwards. */
-#define TAKE_FD(fd)             \
-	({                      \
+#define TAKE_FD(fd)                \
+	({                         \
 		int _taken = (fd); \
-		(fd) = -EBADF;  \
-		_taken;         \
+		(fd) = -EBADF;     \
+		_taken;            \
 	})
 
 /* Defines `static inline void fnp(type *p)` that calls fn(*p) when *p is set. */
-#define DEFINE_TRIVIAL_CLEANUP(type, fn)             \
-	static inline void fn##p(type *p)            \
-	{                                            \
-		if (*p)                              \
-			fn(*p);                      \
+#define DEFINE_TRIVIAL_CLEANUP(type, fn)  \
+	static inline void fn##p(type *p) \
+	{                                 \
+		if (*p)                   \
+			fn(*p);           \
 	}
 
 static inline void freep(void *p)
