@@ -163,7 +163,8 @@ static void lab_show(struct lab *lab)
 		return;
 	for (size_t i = 0; i < 2; i++) {
 		text = json_dumps(json_object_get(json_array_get(status, 0),
-						  i ? "stats" : "counters"), JSON_COMPACT);
+						  i ? "stats" : "counters"),
+				  JSON_COMPACT);
 		fprintf(stderr, "%s: %s\n", i ? "stats" : "counters", text ? text : "none");
 		free(text);
 	}

@@ -7,9 +7,9 @@
  *	struct lab_host *host = lab_host(lab, "server", "10.77.0.2", "fd77::2");
  *
  *	lab_manifest(lab, "policy.yaml", text);
- *	lab_agent_start(lab, "--deny", "drop", NULL);
- *	lab_serve(lab, (struct lab_place){ "shop/payments", host }, "10.77.0.2:8080", NULL);
- *	reply = lab_connect(lab, place, "10.77.0.2:8080", NULL);
+ *	lab_agent_start(lab, "--deny", "drop");
+ *	lab_serve(lab, lab_place("shop/payments", host), "10.77.0.2:8080");
+ *	reply = lab_connect(lab, place, "10.77.0.2:8080");
  *	...
  *	lab_free(lab);
  *
@@ -27,6 +27,9 @@
 
 #define LAB_WAIT_MS 10000 /* how long a step may take before the test fails */
 
+/* Strings as a NULL-terminated array; none at all is fine, too. */
+#define LAB_ARGV(...) ((const char *const[]){ "", ##__VA_ARGS__, NULL } + 1)
+
 struct lab;
 struct lab_host; /* a network namespace on the lab's bridge */
 struct lab_process;
@@ -37,6 +40,11 @@ struct lab_place {
 	const char *cgroup;
 	struct lab_host *host;
 };
+
+static inline struct lab_place lab_place(const char *cgroup, struct lab_host *host)
+{
+	return (struct lab_place){ cgroup, host };
+}
 
 struct lab *lab_new(const char *name);
 void lab_free(struct lab *lab); /* takes NULL */
@@ -61,8 +69,7 @@ uint64_t lab_now_ms(void);
 void lab_on_failure(void (*fn)(const char *text));
 
 /* Ends the test, after the agent's log and counters. */
-void lab_fail(struct lab *lab, const char *format, ...) _printf_(2, 3)
-	__attribute__((noreturn));
+void lab_fail(struct lab *lab, const char *format, ...) _printf_(2, 3) __attribute__((noreturn));
 #define lab_check(lab, condition, ...)                \
 	do {                                          \
 		if (!(condition))                     \
@@ -98,8 +105,6 @@ struct lab_spawn {
 	const char *log; /* stderr goes to the file log/<log>; NULL: argv[0]'s name */
 };
 
-#define LAB_ARGV(...) ((const char *const[]){ __VA_ARGS__, NULL })
-
 struct lab_process *lab_spawn(struct lab *lab, const struct lab_spawn *spec);
 /* The next line of its standard output as JSON; NULL at its end or after @timeout_ms. */
 json_t *lab_read(struct lab_process *process, unsigned int timeout_ms);
@@ -115,11 +120,12 @@ pid_t lab_pid(const struct lab_process *process);
 /* ---- the agent (lab_agent.c) ---- */
 void lab_manifest(struct lab *lab, const char *file, const char *text);
 void lab_manifest_remove(struct lab *lab, const char *file);
-/* Starts countersignd on the lab's directories with extra arguments (end with NULL) and
+/* Starts countersignd on the lab's directories with extra arguments and
  * waits until it says READY=1. The arguments are kept for lab_agent_restart(). */
-void lab_agent_start(struct lab *lab, ...) __attribute__((sentinel));
-/* Starts it, expecting that it fails; returns its exit code. */
-int lab_agent_start_fails(struct lab *lab, ...) __attribute__((sentinel));
+#define lab_agent_start(lab, ...) lab_agent_start_argv((lab), LAB_ARGV(__VA_ARGS__))
+void lab_agent_start_argv(struct lab *lab, const char *const *args);
+/* Starts another one, expecting that it fails; returns its exit code. */
+int lab_agent_start_fails(struct lab *lab);
 void lab_agent_stop(struct lab *lab); /* SIGTERM; enforcement stays */
 void lab_agent_kill9(struct lab *lab);
 void lab_agent_restart(struct lab *lab); /* starts it again, same arguments */
@@ -138,8 +144,9 @@ json_t *lab_flows(struct lab *lab); /* array of the last flows, oldest first */
 /* Sum of counters, any direction: ("deny", "BAD_MAC"); NULL: any reason. */
 uint64_t lab_counter(struct lab *lab, const char *verdict, const char *reason);
 uint64_t lab_stat(struct lab *lab, const char *name);
-/* Runs countersign(1) with --state and the arguments; its output, exit code in *ret. */
-const char *lab_cli(struct lab *lab, int *ret_code, ...) __attribute__((sentinel));
+/* Runs countersign(1) with --state and the arguments; its output. */
+#define lab_cli(lab, ret_code, ...) lab_cli_argv((lab), (ret_code), LAB_ARGV(__VA_ARGS__))
+const char *lab_cli_argv(struct lab *lab, int *ret_code, const char *const *args);
 
 /* What a flow must say; NULL and 0 match everything. */
 struct lab_expect {
@@ -159,13 +166,17 @@ json_t *lab_expect_flow(struct lab *lab, const struct lab_expect *expect); /* or
 
 /* ---- traffic (lab_traffic.c) ---- */
 /* `traffic serve ARGS`; returns when it listens. */
-struct lab_process *lab_serve(struct lab *lab, struct lab_place place, ...)
-	__attribute__((sentinel));
+#define lab_serve(lab, place, ...) lab_serve_argv((lab), (place), LAB_ARGV("serve", __VA_ARGS__))
+struct lab_process *lab_serve_argv(struct lab *lab, struct lab_place place,
+				   const char *const *args);
 /* `traffic connect ARGS`: its JSON reply, see tools/traffic/connect.c. */
-json_t *lab_connect(struct lab *lab, struct lab_place place, ...) __attribute__((sentinel));
+#define lab_connect(lab, place, ...) \
+	lab_connect_argv((lab), (place), LAB_ARGV("connect", __VA_ARGS__))
+json_t *lab_connect_argv(struct lab *lab, struct lab_place place, const char *const *args);
 /* Any `traffic` verb, started. */
-struct lab_process *lab_traffic(struct lab *lab, struct lab_place place, ...)
-	__attribute__((sentinel));
+#define lab_traffic(lab, place, ...) lab_traffic_argv((lab), (place), LAB_ARGV(__VA_ARGS__))
+struct lab_process *lab_traffic_argv(struct lab *lab, struct lab_place place,
+				     const char *const *args);
 
 /* Values by dotted path, e.g. "peer.spiffe_id"; "" / 0 / false when absent. */
 const char *lab_str(const json_t *json, const char *path);

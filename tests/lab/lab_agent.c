@@ -55,11 +55,16 @@ static bool lab_notified(int fd)
 static size_t lab_agent_argv(struct lab *lab, const char **argv)
 {
 	const char *const fixed[] = {
-		lab->agent_program ?: lab_program(lab, "countersignd"), "--manifests",
-		lab_path(lab, "manifests"),	  "--cgroup-root",
-		lab->guarded,			  "--bpffs",
-		lab_path(lab, "bpffs"),		  "--state",
-		lab_path(lab, "state"),		  "--trust-domain",
+		lab->agent_program ?: lab_program(lab, "countersignd"),
+		"--manifests",
+		lab_path(lab, "manifests"),
+		"--cgroup-root",
+		lab->guarded,
+		"--bpffs",
+		lab_path(lab, "bpffs"),
+		"--state",
+		lab_path(lab, "state"),
+		"--trust-domain",
 		"example.org",
 	};
 
@@ -94,26 +99,15 @@ void lab_agent_restart(struct lab *lab)
 	}
 }
 
-void lab_agent_start(struct lab *lab, ...)
+void lab_agent_start_argv(struct lab *lab, const char *const *args)
 {
-	va_list args;
-
-	va_start(args, lab);
 	lab_args(lab->agent_args, 0, args);
-	va_end(args);
 	lab_agent_restart(lab);
 }
 
-int lab_agent_start_fails(struct lab *lab, ...)
+int lab_agent_start_fails(struct lab *lab)
 {
-	struct lab_process *p;
-	va_list args;
-
-	va_start(args, lab);
-	lab_args(lab->agent_args, 0, args);
-	va_end(args);
-	p = lab_agent_spawn(lab, "/nonexistent");
-	return lab_wait(p, AGENT_START_MS);
+	return lab_wait(lab_agent_spawn(lab, "/nonexistent"), AGENT_START_MS);
 }
 
 void lab_agent_stop(struct lab *lab)
@@ -162,16 +156,11 @@ const char *lab_agent_log(struct lab *lab)
 	return lab_printf(lab, "%s", text);
 }
 
-const char *lab_cli(struct lab *lab, int *ret_code, ...)
+const char *lab_cli_argv(struct lab *lab, int *ret_code, const char *const *args)
 {
 	const char *argv[LAB_ARGS_MAX] = { lab_program(lab, "countersign") };
-	const char *output;
-	va_list args;
 
 	setenv("COUNTERSIGN_STATE", lab_path(lab, "state"), 1);
-	va_start(args, ret_code);
 	lab_args(argv, 1, args);
-	va_end(args);
-	output = lab_run(lab, (struct lab_place){ NULL, NULL }, argv, ret_code);
-	return output;
+	return lab_run(lab, lab_place(NULL, NULL), argv, ret_code);
 }

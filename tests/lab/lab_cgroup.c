@@ -62,8 +62,8 @@ const char *lab_cgroup(struct lab *lab, const char *path)
 		slash = strchr(slash + 1, '/');
 		if (slash)
 			*slash = 0;
-		lab_check(lab, mkdir(full, 0755) == 0 || errno == EEXIST, "cannot make cgroup %s: %s",
-			  full, strerror(errno));
+		lab_check(lab, mkdir(full, 0755) == 0 || errno == EEXIST,
+			  "cannot make cgroup %s: %s", full, strerror(errno));
 		if (!slash)
 			return full;
 		*slash = '/';

@@ -75,5 +75,5 @@ void lab_child_prepare(struct lab *lab, int keep_fd);
 const char *lab_run(struct lab *lab, struct lab_place place, const char *const *argv,
 		    int *ret_code);
 
-/* Collects a va_list of strings up to NULL behind @n entries of @argv. */
-void lab_args(const char **argv, size_t n, va_list args);
+/* Appends @args to the @n entries of @argv, which has LAB_ARGS_MAX. */
+void lab_args(const char **argv, size_t n, const char *const *args);

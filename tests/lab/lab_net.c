@@ -71,8 +71,9 @@ static void lab_feed(struct lab *lab, struct lab_host *host, const char *const *
 		     const char *input)
 {
 	struct lab_feed feed = { host, argv, input };
-	struct lab_spawn spec = { .place = { .host = host }, .fn = lab_feed_child, .arg = &feed,
-				  .log = argv[0] };
+	struct lab_spawn spec = {
+		.place = { .host = host }, .fn = lab_feed_child, .arg = &feed, .log = argv[0]
+	};
 	int code;
 
 	lab_check(lab, strlen(input) < 60000, "too many commands for %s at once", argv[0]);
@@ -109,8 +110,9 @@ static int lab_sysctl_child(void *arg)
 void lab_sysctl(struct lab *lab, struct lab_host *host, const char *path, const char *value)
 {
 	struct lab_sysctl set = { lab_printf(lab, "/proc/sys/%s", path), value };
-	struct lab_spawn spec = { .place = { .host = host }, .fn = lab_sysctl_child, .arg = &set,
-				  .log = "sysctl" };
+	struct lab_spawn spec = {
+		.place = { .host = host }, .fn = lab_sysctl_child, .arg = &set, .log = "sysctl"
+	};
 
 	lab_check(lab, lab_wait(lab_spawn(lab, &spec), LAB_WAIT_MS) == 0,
 		  "cannot set %s to %s in host %s", path, value, host->name);
@@ -129,9 +131,10 @@ struct lab_host *lab_hub(struct lab *lab)
 		return &lab->hub;
 	lab_host_make(lab, &lab->hub, "hub");
 	lab_host_quiet_ipv6(lab, &lab->hub);
-	lab_ip(lab, &lab->hub, "link set lo up\n"
-			       "link add br0 type bridge mcast_snooping 0\n"
-			       "link set br0 up\n");
+	lab_ip(lab, &lab->hub,
+	       "link set lo up\n"
+	       "link add br0 type bridge mcast_snooping 0\n"
+	       "link set br0 up\n");
 	return &lab->hub;
 }
 

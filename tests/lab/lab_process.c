@@ -13,13 +13,11 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
-void lab_args(const char **argv, size_t n, va_list args)
+void lab_args(const char **argv, size_t n, const char *const *args)
 {
-	const char *arg;
-
-	while ((arg = va_arg(args, const char *))) {
+	for (; *args; args++) {
 		lab_check(NULL, n + 1 < LAB_ARGS_MAX, "at most %d arguments", LAB_ARGS_MAX - 1);
-		argv[n++] = arg;
+		argv[n++] = *args;
 	}
 	argv[n] = NULL;
 }
@@ -199,8 +197,7 @@ json_t *lab_read(struct lab_process *process, unsigned int timeout_ms)
 	return lab_keep(process->lab, json);
 }
 
-const char *lab_run(struct lab *lab, struct lab_place place, const char *const *argv,
-		    int *ret_code)
+const char *lab_run(struct lab *lab, struct lab_place place, const char *const *argv, int *ret_code)
 {
 	struct lab_process *p = lab_spawn(lab, &(struct lab_spawn){ .place = place, .argv = argv });
 	uint64_t end = lab_now_ms() + LAB_WAIT_MS;

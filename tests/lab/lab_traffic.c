@@ -2,49 +2,28 @@
 /* Starting build/traffic and reading what it says. */
 #include "tests/lab/lab_internal.h"
 
-static struct lab_process *lab_traffic_verb(struct lab *lab, struct lab_place place,
-					    const char *verb, va_list args)
+struct lab_process *lab_traffic_argv(struct lab *lab, struct lab_place place,
+				     const char *const *args)
 {
-	const char *argv[LAB_ARGS_MAX] = { lab_program(lab, "traffic"), verb };
-	struct lab_spawn spec = { .place = place, .argv = argv };
+	const char *argv[LAB_ARGS_MAX] = { lab_program(lab, "traffic") };
 
-	lab_args(argv, verb ? 2 : 1, args);
-	return lab_spawn(lab, &spec);
+	lab_args(argv, 1, args);
+	return lab_spawn(lab, &(struct lab_spawn){ .place = place, .argv = argv });
 }
 
-struct lab_process *lab_traffic(struct lab *lab, struct lab_place place, ...)
+struct lab_process *lab_serve_argv(struct lab *lab, struct lab_place place, const char *const *args)
 {
-	struct lab_process *p;
-	va_list args;
+	struct lab_process *p = lab_traffic_argv(lab, place, args);
 
-	va_start(args, place);
-	p = lab_traffic_verb(lab, place, NULL, args);
-	va_end(args);
-	return p;
-}
-
-struct lab_process *lab_serve(struct lab *lab, struct lab_place place, ...)
-{
-	struct lab_process *p;
-	va_list args;
-
-	va_start(args, place);
-	p = lab_traffic_verb(lab, place, "serve", args);
-	va_end(args);
 	lab_check(lab, lab_read(p, LAB_WAIT_MS), "traffic serve does not listen");
 	return p;
 }
 
-json_t *lab_connect(struct lab *lab, struct lab_place place, ...)
+json_t *lab_connect_argv(struct lab *lab, struct lab_place place, const char *const *args)
 {
-	struct lab_process *p;
-	json_t *reply;
-	va_list args;
+	struct lab_process *p = lab_traffic_argv(lab, place, args);
+	json_t *reply = lab_read(p, LAB_WAIT_MS);
 
-	va_start(args, place);
-	p = lab_traffic_verb(lab, place, "connect", args);
-	va_end(args);
-	reply = lab_read(p, LAB_WAIT_MS);
 	lab_check(lab, reply, "traffic connect says nothing");
 	lab_kill(p);
 	return reply;

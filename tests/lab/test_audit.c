@@ -10,11 +10,12 @@ static void setup(void)
 {
 	world_new(&w, "audit");
 	world_usual_policy(&w);
-	world_policy(&w, "soon",
-		     "  subject: {selector: {matchLabels: {app: payments}}}\n"
-		     "  mode: Audit\n"
-		     "  ingress:\n"
-		     "  - {name: no-checkout, action: Deny, from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]}\n");
+	world_policy(
+		&w, "soon",
+		"  subject: {selector: {matchLabels: {app: payments}}}\n"
+		"  mode: Audit\n"
+		"  ingress:\n"
+		"  - {name: no-checkout, action: Deny, from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]}\n");
 	world_start(&w);
 }
 
@@ -62,7 +63,7 @@ Test(audit, enforcing_policies_beside_it_still_deny)
 
 Test(audit, it_goes_on_while_a_connection_lives)
 {
-	struct lab_process *hold = lab_traffic(w.lab, w.client, "hold", SERVER4 ":8080", NULL);
+	struct lab_process *hold = lab_traffic(w.lab, w.client, "hold", SERVER4 ":8080");
 
 	cr_assert(lab_bool(lab_read(hold, LAB_WAIT_MS), "established"));
 	lab_reload(w.lab);

@@ -38,7 +38,7 @@ Test(basic, an_allowed_workload_connects_over_ipv6)
 
 Test(basic, the_server_knows_its_verified_client)
 {
-	struct lab_process *server = lab_serve(w.lab, w.server, "--report", SERVER4 ":8081", NULL);
+	struct lab_process *server = lab_serve(w.lab, w.server, "--report", SERVER4 ":8081");
 
 	must_answer(world_connect(&w, w.client, SERVER4 ":8081"));
 	must_know_peer(lab_read(server, LAB_WAIT_MS), "verified", SPIFFE("checkout"));
@@ -48,7 +48,7 @@ Test(basic, the_server_knows_its_verified_client_over_ipv6)
 {
 	struct lab_process *server;
 
-	server = lab_serve(w.lab, w.server, "--report", "[" SERVER6 "]:8081", NULL);
+	server = lab_serve(w.lab, w.server, "--report", "[" SERVER6 "]:8081");
 	must_answer(world_connect(&w, w.client, "[" SERVER6 "]:8081"));
 	must_know_peer(lab_read(server, LAB_WAIT_MS), "verified", SPIFFE("checkout"));
 }
@@ -123,23 +123,22 @@ Test(basic, an_unguarded_program_is_refused_even_without_required_authentication
 
 Test(basic, a_port_outside_the_range_times_out)
 {
-	lab_serve(w.lab, w.server, SERVER4 ":8090", NULL);
-	lab_serve(w.lab, w.server, SERVER4 ":8091", NULL);
+	lab_serve(w.lab, w.server, SERVER4 ":8090");
+	lab_serve(w.lab, w.server, SERVER4 ":8091");
 	must_answer(world_connect(&w, w.client, SERVER4 ":8090"));
 	must_time_out(world_connect(&w, w.client, SERVER4 ":8091"));
 }
 
 Test(basic, a_workload_without_policy_accepts_anyone)
 {
-	lab_serve(w.lab, w.other, OTHER4 ":9000", NULL);
+	lab_serve(w.lab, w.other, OTHER4 ":9000");
 	must_answer(world_connect(&w, w.client, OTHER4 ":9000"));
 	must_answer(world_connect(&w, w.outside, OTHER4 ":9000"));
 }
 
 Test(basic, a_closed_port_of_an_allowed_server_refuses)
 {
-	cr_assert_eq(lab_int(world_connect(&w, w.client, SERVER4 ":8082"), "errno"),
-		     ECONNREFUSED);
+	cr_assert_eq(lab_int(world_connect(&w, w.client, SERVER4 ":8082"), "errno"), ECONNREFUSED);
 }
 
 Test(basic, egress_policy_stops_the_syn_before_it_leaves)
@@ -152,9 +151,9 @@ Test(basic, egress_policy_stops_the_syn_before_it_leaves)
 		     "  - action: Allow\n"
 		     "    to: [{serviceAccounts: [{namespace: shop, name: other}]}]\n");
 	lab_reload(w.lab);
-	lab_serve(w.lab, w.other, OTHER4 ":8080", NULL);
+	lab_serve(w.lab, w.other, OTHER4 ":8080");
 	must_answer(world_connect(&w, w.client, OTHER4 ":8080"));
-	capture = lab_traffic(w.lab, w.server, "capture", "--iface=eth0", "--summary", NULL);
+	capture = lab_traffic(w.lab, w.server, "capture", "--iface=eth0", "--summary");
 	lab_read(capture, LAB_WAIT_MS);
 	must_time_out(world_connect(&w, w.client, SERVER4 ":8080"));
 	LAB_FLOW(w.lab, .verdict = "DROPPED", .direction = "EGRESS", .port = 8080);
@@ -174,8 +173,8 @@ Test(basic, egress_to_the_world_can_be_allowed_by_cidr)
 		     "    to: [{cidrs: [{cidr: 10.77.0.8/30, except: [10.77.0.10/32]}]}]\n");
 	lab_reload(w.lab);
 	lab_ip(w.lab, world, "addr add 10.77.0.10/24 dev eth0\n");
-	lab_serve(w.lab, (struct lab_place){ NULL, world }, "10.77.0.9:80", NULL);
-	lab_serve(w.lab, (struct lab_place){ NULL, world }, "10.77.0.10:80", NULL);
+	lab_serve(w.lab, lab_place(NULL, world), "10.77.0.9:80");
+	lab_serve(w.lab, lab_place(NULL, world), "10.77.0.10:80");
 	must_answer(world_connect(&w, w.client, "10.77.0.9:80"));
 	must_time_out(world_connect(&w, w.client, "10.77.0.10:80"));
 	must_time_out(world_connect(&w, w.client, SERVER4 ":8080"));
@@ -191,12 +190,12 @@ Test(basic, every_denied_connection_is_counted)
 
 Test(basic, a_thousand_connections_are_all_verified)
 {
-	struct lab_process *server = lab_serve(w.lab, w.server, SERVER4 ":8085", NULL);
+	struct lab_process *server = lab_serve(w.lab, w.server, SERVER4 ":8085");
 	struct lab_process *client;
 	json_t *tally;
 
 	client = lab_traffic(w.lab, w.client, "connect", "--count=1000", "--summary", "--reset",
-			     SERVER4 ":8085", NULL);
+			     SERVER4 ":8085");
 	tally = lab_read(client, 30000);
 	cr_assert_eq(lab_int(tally, "answered"), 1000);
 	cr_assert_lt(lab_real(tally, "max_ms"), 900, "nothing waits for a retransmission");

@@ -36,12 +36,12 @@ void world_new(struct world *world, const char *name)
 	client = lab_host(world->lab, "client", CLIENT4, CLIENT6);
 	server = lab_host(world->lab, "server", SERVER4, SERVER6);
 	other = lab_host(world->lab, "other", OTHER4, OTHER6);
-	world->client = (struct lab_place){ "shop/checkout", client };
-	world->server = (struct lab_place){ "shop/payments", server };
-	world->other = (struct lab_place){ "shop/other", other };
-	world->stranger = (struct lab_place){ "nobody", client };
-	world->thief = (struct lab_place){ "shop/other", client };
-	world->outside = (struct lab_place){ NULL, client };
+	world->client = lab_place("shop/checkout", client);
+	world->server = lab_place("shop/payments", server);
+	world->other = lab_place("shop/other", other);
+	world->stranger = lab_place("nobody", client);
+	world->thief = lab_place("shop/other", client);
+	world->outside = lab_place(NULL, client);
 	lab_cgroup(world->lab, world->client.cgroup);
 	lab_cgroup(world->lab, world->server.cgroup);
 	lab_cgroup(world->lab, world->other.cgroup);
@@ -79,14 +79,14 @@ void world_usual_policy(struct world *world)
 
 void world_start(struct world *world)
 {
-	lab_agent_start(world->lab, NULL);
-	lab_serve(world->lab, world->server, SERVER4 ":8080", NULL);
-	lab_serve(world->lab, world->server, "[" SERVER6 "]:8080", NULL);
+	lab_agent_start(world->lab);
+	lab_serve(world->lab, world->server, SERVER4 ":8080");
+	lab_serve(world->lab, world->server, "[" SERVER6 "]:8080");
 }
 
 json_t *world_connect(struct world *world, struct lab_place from, const char *address)
 {
-	return lab_connect(world->lab, from, "--timeout=1500", address, NULL);
+	return lab_connect(world->lab, from, "--timeout=1500", address);
 }
 
 void must_answer(const json_t *reply)

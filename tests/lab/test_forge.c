@@ -10,7 +10,7 @@ static void setup(void)
 {
 	world_new(&w, "forge");
 	world_usual_policy(&w);
-	lab_agent_start(w.lab, NULL);
+	lab_agent_start(w.lab);
 }
 
 static void teardown(void)
@@ -29,7 +29,7 @@ static json_t *syn, *ack; /* captured from checkout's connection */
 
 static void serve(void)
 {
-	server = lab_serve(w.lab, w.server, "--report", SERVER4 ":8080", NULL);
+	server = lab_serve(w.lab, w.server, "--report", SERVER4 ":8080");
 }
 
 static json_t *next_tagged(struct lab_process *capture, int flags)
@@ -47,10 +47,10 @@ static json_t *next_tagged(struct lab_process *capture, int flags)
 static void capture(void)
 {
 	struct lab_place hub = { NULL, lab_hub(w.lab) };
-	struct lab_process *p = lab_traffic(w.lab, hub, "capture", "--iface=p-client", NULL);
+	struct lab_process *p = lab_traffic(w.lab, hub, "capture", "--iface=p-client");
 
 	cr_assert(lab_read(p, LAB_WAIT_MS));
-	must_answer(lab_connect(w.lab, w.client, "--bind=" CLIENT4 ":40000", SERVER4 ":8080", NULL));
+	must_answer(lab_connect(w.lab, w.client, "--bind=" CLIENT4 ":40000", SERVER4 ":8080"));
 	syn = next_tagged(p, 0x02);
 	ack = next_tagged(p, 0x10);
 	lab_kill(p);
@@ -77,8 +77,8 @@ static json_t *forge(const char *mode, const char *count, const char *from, cons
 			lab_printf(w.lab, "--mac=%s", lab_host_mac(w.server.host)),
 			lab_printf(w.lab, "--claim=%s", lab_str(syn, "tag")),
 			lab_printf(w.lab, "--tag=%s", lab_str(ack, "tag")),
-			lab_printf(w.lab, "--mode=%s", mode), lab_printf(w.lab, "--count=%s", count),
-			SERVER4 ":8080", more, NULL);
+			lab_printf(w.lab, "--mode=%s", mode),
+			lab_printf(w.lab, "--count=%s", count), SERVER4 ":8080", more);
 	totals = lab_read(p, 90000);
 	lab_check(w.lab, totals, "the forger says nothing");
 	return totals;
@@ -131,8 +131,9 @@ Test(forge, the_whole_captured_handshake_again)
 	serve();
 	capture();
 	take_address(CLIENT4); /* the very address, port and sequence number */
-	nothing_was_accepted(forge("replay", "20", CLIENT4 ":40000",
-				   lab_printf(w.lab, "--isn=%lld", (long long)lab_int(syn, "seq"))));
+	nothing_was_accepted(
+		forge("replay", "20", CLIENT4 ":40000",
+		      lab_printf(w.lab, "--isn=%lld", (long long)lab_int(syn, "seq"))));
 }
 
 Test(forge, every_bit_of_a_captured_tag_turned)
@@ -157,11 +158,17 @@ Test(forge, the_servers_own_mac_reflected)
 
 Test(forge, a_claim_without_proof)
 {
+	uint64_t before;
+	json_t *totals;
+
 	serve();
 	capture();
 	take_address(SPOOFED);
-	nothing_was_accepted(forge("none", "500", SPOOFED ":0", NULL));
-	cr_assert_gt(lab_counter(w.lab, "deny", "AUTH_REQUIRED"), 0);
+	before = lab_counter(w.lab, "deny", NULL);
+	totals = forge("none", "500", SPOOFED ":0", NULL);
+	nothing_was_accepted(totals);
+	cr_assert_geq((json_int_t)(lab_counter(w.lab, "deny", NULL) - before),
+		      lab_int(totals, "acks"));
 }
 
 Test(forge, a_claim_without_proof_where_inferred_identity_suffices)
@@ -201,12 +208,15 @@ static void in_the_middle(const char *mode)
 
 	lab_ip(w.lab, hub.host, "link set p-client nomaster\nlink set p-server nomaster\n");
 	p = lab_traffic(w.lab, hub, "relay", "--iface=p-client", "--other=p-server",
-			lab_printf(w.lab, "--mode=%s", mode), NULL);
+			lab_printf(w.lab, "--mode=%s", mode));
 	cr_assert(lab_read(p, LAB_WAIT_MS));
 }
 
-/* One connection for every bit: the relay turns the bit that the client's port names. */
-static void every_bit_is_needed(const char *mode, int bits)
+/*
+ * One connection for every bit: the relay turns the bit that the client's port names.
+ * @harmless: how many bits say nothing.
+ */
+static void every_bit_is_needed(const char *mode, int bits, int harmless)
 {
 	struct lab_process *clients[TAG_BITS];
 	int passed = 0;
@@ -216,11 +226,12 @@ static void every_bit_is_needed(const char *mode, int bits)
 	for (int i = 0; i < bits; i++)
 		clients[i] = lab_traffic(w.lab, w.client, "connect", "--timeout=1200",
 					 lab_printf(w.lab, "--bind=" CLIENT4 ":%d", 20000 + i),
-					 SERVER4 ":8080", NULL);
+					 SERVER4 ":8080");
 	for (int i = 0; i < bits; i++)
 		passed += lab_bool(lab_read(clients[i], LAB_WAIT_MS), "answered");
-	cr_assert_eq(passed, 0, "%d of %d damaged handshakes were answered", passed, bits);
-	cr_assert_null(lab_read(server, 100), "the server accepted a damaged handshake");
+	cr_assert_leq(passed, harmless, "%d of %d damaged handshakes were answered", passed, bits);
+	if (!harmless)
+		cr_assert_null(lab_read(server, 100), "the server accepted a damaged handshake");
 }
 
 Test(forge, a_relay_that_is_honest)
@@ -236,7 +247,7 @@ Test(forge, a_relay_that_is_honest)
 
 Test(forge, every_bit_of_the_acks_tag_is_needed)
 {
-	every_bit_is_needed("flip-ack", TAG_BITS);
+	every_bit_is_needed("flip-ack", TAG_BITS, 0);
 }
 
 /* The client refuses the server; nothing is sent, so nothing is accepted either. */
@@ -249,19 +260,21 @@ Test(forge, every_bit_of_the_syn_acks_tag_is_needed)
 		     "    authentication: Required\n"
 		     "    to: [{serviceAccounts: [{namespace: shop, name: payments}]}]\n");
 	lab_reload(w.lab);
-	every_bit_is_needed("flip-synack", TAG_BITS);
+	every_bit_is_needed("flip-synack", TAG_BITS, 0);
 }
 
+/* But for the key phase: a SYN has no MAC, and no MAC covers the phase of its claim. */
 Test(forge, every_bit_of_the_syns_tag_is_needed)
 {
-	every_bit_is_needed("flip-syn", 96);
+	every_bit_is_needed("flip-syn", 96, 2);
 }
 
+/* The sender is a workload of this node, and no socket of it vouches for an untagged SYN. */
 Test(forge, stripped_tags_are_refused_with_a_reason)
 {
 	serve();
 	in_the_middle("strip");
 	must_time_out(world_connect(&w, w.client, SERVER4 ":8080"));
-	cr_assert_gt(lab_counter(w.lab, "deny", "AUTH_REQUIRED"), 0);
+	cr_assert_gt(lab_counter(w.lab, "deny", "UNKNOWN_IDENTITY"), 0);
 	cr_assert_null(lab_read(server, 100));
 }

@@ -35,7 +35,7 @@ static void drop_first(struct lab_host *host, const char *match)
 
 static void must_verify(struct lab_place place, const char *address, const char *flag)
 {
-	json_t *reply = lab_connect(w.lab, place, "--timeout=5000", address, flag, NULL);
+	json_t *reply = lab_connect(w.lab, place, "--timeout=5000", address, flag);
 
 	must_answer(reply);
 	must_know_peer(reply, "verified", SPIFFE("payments"));
@@ -59,7 +59,7 @@ Test(handshake, syn_cookies_over_ipv6)
 
 Test(handshake, syn_cookies_tell_the_server_its_verified_client)
 {
-	struct lab_process *server = lab_serve(w.lab, w.server, "--report", SERVER4 ":8081", NULL);
+	struct lab_process *server = lab_serve(w.lab, w.server, "--report", SERVER4 ":8081");
 
 	lab_sysctl(w.lab, w.server.host, "net/ipv4/tcp_syncookies", "2");
 	must_verify(w.client, SERVER4 ":8081", NULL);
@@ -86,7 +86,7 @@ Test(handshake, a_lost_ack_when_the_client_speaks_first)
 
 Test(handshake, a_lost_ack_when_the_server_speaks_first)
 {
-	lab_serve(w.lab, w.server, "--banner", SERVER4 ":8081", NULL);
+	lab_serve(w.lab, w.server, "--banner", SERVER4 ":8081");
 	drop_first(w.client.host, "tcp dport 8081 tcp flags & (syn|ack) == ack");
 	must_verify(w.client, SERVER4 ":8081", "--banner");
 }
@@ -117,7 +117,7 @@ Test(handshake, a_lost_first_answer)
 
 Test(handshake, the_server_speaks_first)
 {
-	lab_serve(w.lab, w.server, "--banner", SERVER4 ":8081", NULL);
+	lab_serve(w.lab, w.server, "--banner", SERVER4 ":8081");
 	must_verify(w.client, SERVER4 ":8081", "--banner");
 	must_time_out(world_connect(&w, w.other, SERVER4 ":8081"));
 }
@@ -126,7 +126,7 @@ Test(handshake, defer_accept)
 {
 	struct lab_process *server;
 
-	server = lab_serve(w.lab, w.server, "--defer=3", "--report", SERVER4 ":8081", NULL);
+	server = lab_serve(w.lab, w.server, "--defer=3", "--report", SERVER4 ":8081");
 	must_verify(w.client, SERVER4 ":8081", NULL);
 	must_know_peer(lab_read(server, LAB_WAIT_MS), "verified", SPIFFE("checkout"));
 }
@@ -137,9 +137,9 @@ Test(handshake, defer_accept_with_a_client_that_waits)
 	struct lab_process *client;
 	json_t *reply;
 
-	lab_serve(w.lab, w.server, "--defer=5", SERVER4 ":8081", NULL);
+	lab_serve(w.lab, w.server, "--defer=5", SERVER4 ":8081");
 	client = lab_traffic(w.lab, w.client, "connect", "--timeout=8000",
-			     lab_printf(w.lab, "--before=%s", file), SERVER4 ":8081", NULL);
+			     lab_printf(w.lab, "--before=%s", file), SERVER4 ":8081");
 	lab_sleep_ms(1500); /* the bare ACK was dropped and the SYN-ACK sent again by now */
 	fclose(fopen(file, "we"));
 	reply = lab_read(client, LAB_WAIT_MS);
@@ -152,8 +152,8 @@ Test(handshake, reuseport_listeners)
 	struct lab_process *a, *b;
 	int heard = 0;
 
-	a = lab_serve(w.lab, w.server, "--reuseport", "--report", SERVER4 ":8081", NULL);
-	b = lab_serve(w.lab, w.server, "--reuseport", "--report", SERVER4 ":8081", NULL);
+	a = lab_serve(w.lab, w.server, "--reuseport", "--report", SERVER4 ":8081");
+	b = lab_serve(w.lab, w.server, "--reuseport", "--report", SERVER4 ":8081");
 	for (int i = 0; i < 40; i++)
 		must_verify(w.client, SERVER4 ":8081", NULL);
 	heard += lab_read(a, 1000) != NULL;
@@ -171,10 +171,10 @@ Test(handshake, timestamps_and_sack_off)
 
 Test(handshake, large_exchanges_pass_whole)
 {
-	must_answer(lab_connect(w.lab, w.client, "--size=60000", "--timeout=5000", SERVER4 ":8080",
-				NULL));
+	must_answer(
+		lab_connect(w.lab, w.client, "--size=60000", "--timeout=5000", SERVER4 ":8080"));
 	must_answer(lab_connect(w.lab, w.client, "--size=60000", "--timeout=5000",
-				"[" SERVER6 "]:8080", NULL));
+				"[" SERVER6 "]:8080"));
 }
 
 Test(handshake, lossy_wires_fail_nobody)
@@ -188,7 +188,7 @@ Test(handshake, lossy_wires_fail_nobody)
 		"  chain input { type filter hook input priority 0; tcp sport 8080 numgen random mod 100 < 3 drop; }\n"
 		"}\n");
 	client = lab_traffic(w.lab, w.client, "connect", "--count=150", "--summary", "--reset",
-			     "--timeout=20000", SERVER4 ":8080", NULL);
+			     "--timeout=20000", SERVER4 ":8080");
 	tally = lab_read(client, 60000);
 	cr_assert_eq(lab_int(tally, "answered"), 150);
 	cr_assert_eq(lab_counter(w.lab, "deny", "BAD_MAC"), 0);

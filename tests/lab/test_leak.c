@@ -30,8 +30,7 @@ static json_int_t tagged(struct lab_host *host, struct lab_place from, const cha
 	struct lab_process *capture;
 	json_t *totals;
 
-	capture = lab_traffic(w.lab, (struct lab_place){ NULL, host }, "capture", "--iface=eth0",
-			      "--summary", NULL);
+	capture = lab_traffic(w.lab, lab_place(NULL, host), "capture", "--iface=eth0", "--summary");
 	cr_assert(lab_read(capture, LAB_WAIT_MS));
 	must_answer(world_connect(&w, from, address));
 	lab_sleep_ms(50);
@@ -45,10 +44,10 @@ static void start(const char *flag, const char *value)
 {
 	struct lab_host *host = lab_host(w.lab, "strange", STRANGE4, STRANGE6);
 
-	strange = (struct lab_place){ NULL, host };
-	lab_agent_start(w.lab, flag, value, NULL);
-	lab_serve(w.lab, strange, STRANGE4 ":80", NULL);
-	lab_serve(w.lab, strange, "[" STRANGE6 "]:80", NULL);
+	strange = lab_place(NULL, host);
+	lab_agent_start(w.lab, flag, value);
+	lab_serve(w.lab, strange, STRANGE4 ":80");
+	lab_serve(w.lab, strange, "[" STRANGE6 "]:80");
 }
 
 Test(leak, no_tag_towards_an_unknown_address)
@@ -61,14 +60,14 @@ Test(leak, no_tag_towards_an_unknown_address)
 Test(leak, tags_towards_a_known_workload)
 {
 	start(NULL, NULL);
-	lab_serve(w.lab, w.server, SERVER4 ":8080", NULL);
+	lab_serve(w.lab, w.server, SERVER4 ":8080");
 	cr_assert_geq(tagged(w.server.host, w.client, SERVER4 ":8080"), 3, "SYN, SYN-ACK, ACK");
 }
 
 Test(leak, no_tag_on_the_syn_ack_to_an_untagged_syn)
 {
 	start(NULL, NULL);
-	lab_serve(w.lab, w.other, OTHER4 ":8080", NULL);
+	lab_serve(w.lab, w.other, OTHER4 ":8080");
 	cr_assert_eq(tagged(strange.host, strange, OTHER4 ":8080"), 0);
 }
 
@@ -85,12 +84,12 @@ Test(leak, no_tag_on_data_once_the_server_has_spoken)
 	json_t *totals;
 
 	start(NULL, NULL);
-	lab_serve(w.lab, w.server, SERVER4 ":8080", NULL);
-	hold = lab_traffic(w.lab, w.client, "hold", SERVER4 ":8080", NULL);
+	lab_serve(w.lab, w.server, SERVER4 ":8080");
+	hold = lab_traffic(w.lab, w.client, "hold", SERVER4 ":8080");
 	cr_assert(lab_bool(lab_read(hold, LAB_WAIT_MS), "established"));
 	lab_sleep_ms(100);
-	capture = lab_traffic(w.lab, (struct lab_place){ NULL, w.server.host }, "capture",
-			      "--iface=eth0", "--summary", NULL);
+	capture = lab_traffic(w.lab, lab_place(NULL, w.server.host), "capture", "--iface=eth0",
+			      "--summary");
 	lab_read(capture, LAB_WAIT_MS);
 	lab_sleep_ms(300);
 	lab_signal(capture, SIGTERM);
@@ -102,6 +101,6 @@ Test(leak, no_tag_on_data_once_the_server_has_spoken)
 Test(leak, datagrams_carry_no_tag)
 {
 	start(NULL, NULL);
-	lab_serve(w.lab, strange, "--udp", STRANGE4 ":53", NULL);
-	must_answer(lab_connect(w.lab, w.client, "--udp", STRANGE4 ":53", NULL));
+	lab_serve(w.lab, strange, "--udp", STRANGE4 ":53");
+	must_answer(lab_connect(w.lab, w.client, "--udp", STRANGE4 ":53"));
 }

@@ -29,7 +29,7 @@ static json_int_t flood(const char *count, const char *claim)
 
 	p = lab_traffic(w.lab, attacker, "flood", "--iface=eth0", "--bind=" SPOOFED ":0",
 			lab_printf(w.lab, "--mac=%s", lab_host_mac(w.server.host)),
-			lab_printf(w.lab, "--count=%s", count), SERVER4 ":8080", claim, NULL);
+			lab_printf(w.lab, "--count=%s", count), SERVER4 ":8080", claim);
 	return lab_int(lab_read(p, 60000), "sent");
 }
 
@@ -74,10 +74,10 @@ Test(limits, connections_during_a_flood_are_verified)
 	answer_goes_to_the_attacker();
 	p = lab_traffic(w.lab, attacker, "flood", "--iface=eth0", "--bind=" SPOOFED ":0",
 			lab_printf(w.lab, "--mac=%s", lab_host_mac(w.server.host)), "--count=0",
-			"--interval=20", claim_of("checkout"), SERVER4 ":8080", NULL);
+			"--interval=20", claim_of("checkout"), SERVER4 ":8080");
 	lab_sleep_ms(200);
 	client = lab_traffic(w.lab, w.client, "connect", "--count=200", "--summary", "--reset",
-			     "--timeout=8000", SERVER4 ":8080", NULL);
+			     "--timeout=8000", SERVER4 ":8080");
 	tally = lab_read(client, 60000);
 	cr_assert_eq(lab_int(tally, "answered"), 200, "%s", json_dumps(tally, 0));
 	lab_signal(p, SIGTERM);
@@ -90,10 +90,12 @@ Test(limits, refused_syns_leave_no_state_and_are_all_counted)
 
 	lab_sleep_ms(200);
 	cr_assert_geq((json_int_t)(lab_counter(w.lab, "deny", NULL) - before), sent);
-	cr_assert_eq(system(lab_printf(w.lab,
-				       "test $(nsenter --net=/proc/%d/fd/%d ss -Htn state syn-recv | wc -l) -eq 0",
-				       getpid(), lab_host_netns(w.server.host))),
-		     0, "refused SYNs left request sockets");
+	cr_assert_eq(
+		system(lab_printf(
+			w.lab,
+			"test $(nsenter --net=/proc/%d/fd/%d ss -Htn state syn-recv | wc -l) -eq 0",
+			getpid(), lab_host_netns(w.server.host))),
+		0, "refused SYNs left request sockets");
 }
 
 /* The agent is stopped, so nobody empties the ring: 4 MiB hold some 30,000 events. */
@@ -122,8 +124,8 @@ Test(limits, default_action_deny_closes_what_no_policy_names)
 {
 	lab_agent_stop(w.lab);
 	cr_assert_eq(lab_agent_uninstall(w.lab), 0);
-	lab_agent_start(w.lab, "--default-action", "deny", NULL);
-	lab_serve(w.lab, w.other, OTHER4 ":9000", NULL);
+	lab_agent_start(w.lab, "--default-action", "deny");
+	lab_serve(w.lab, w.other, OTHER4 ":9000");
 	must_time_out(world_connect(&w, w.client, OTHER4 ":9000"));
 	cr_assert_gt(lab_counter(w.lab, "deny", "DEFAULT_ACTION"), 0);
 }
@@ -131,19 +133,20 @@ Test(limits, default_action_deny_closes_what_no_policy_names)
 /* @n rules for payments in as few policies as a reader would write. */
 static const char *rules(int n)
 {
-	char *text = lab_printf(w.lab,
-				"  subject: {selector: {matchLabels: {app: payments}}}\n"
-				"  ingress:\n"
-				"  - action: Allow\n"
-				"    from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]\n");
+	char *text = lab_printf(
+		w.lab, "  subject: {selector: {matchLabels: {app: payments}}}\n"
+		       "  ingress:\n"
+		       "  - action: Allow\n"
+		       "    from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]\n");
 	size_t size = strlen(text) + 128 * n + 1, used = strlen(text);
 	char *all = malloc(size);
 
 	memcpy(all, text, used + 1);
 	for (int i = 1; i < n; i++)
-		used += snprintf(all + used, size - used,
-				 "  - {action: Deny, from: [{serviceAccounts: [{namespace: n%d, name: x}]}]}\n",
-				 i);
+		used += snprintf(
+			all + used, size - used,
+			"  - {action: Deny, from: [{serviceAccounts: [{namespace: n%d, name: x}]}]}\n",
+			i);
 	text = lab_printf(w.lab, "%s", all);
 	free(all);
 	return text;
@@ -205,11 +208,11 @@ Test(limits, more_datagram_flows_than_fit_stop_nobody)
 		     "  - action: Allow\n"
 		     "    from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]\n");
 	lab_reload(w.lab);
-	lab_serve(w.lab, w.server, "--udp", SERVER4 ":8080", NULL);
+	lab_serve(w.lab, w.server, "--udp", SERVER4 ":8080");
 	lab_sysctl(w.lab, w.client.host, "net/ipv4/ip_local_port_range", "1024 65535");
 	/* Each from a port of its own. */
 	client = lab_traffic(w.lab, w.client, "connect", "--udp", "--count=70000", "--summary",
-			     SERVER4 ":8080", NULL);
+			     SERVER4 ":8080");
 	tally = lab_read(client, 90000);
 	cr_assert_eq(lab_int(tally, "answered"), 70000, "%s", json_dumps(tally, 0));
 }

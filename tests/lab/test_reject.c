@@ -10,9 +10,9 @@ static void setup(void)
 {
 	world_new(&w, "reject");
 	world_usual_policy(&w);
-	lab_agent_start(w.lab, "--deny", "reject", NULL);
-	lab_serve(w.lab, w.server, SERVER4 ":8080", NULL);
-	lab_serve(w.lab, w.server, "[" SERVER6 "]:8080", NULL);
+	lab_agent_start(w.lab, "--deny", "reject");
+	lab_serve(w.lab, w.server, SERVER4 ":8080");
+	lab_serve(w.lab, w.server, "[" SERVER6 "]:8080");
 }
 
 static void teardown(void)
@@ -55,8 +55,9 @@ Test(reject, a_program_without_identity_gets_eperm_at_once)
 
 Test(reject, egress_denied_gets_eperm_at_once)
 {
-	world_policy(&w, "checkout", "  subject: {selector: {matchLabels: {app: checkout}}}\n"
-				     "  egress: []\n");
+	world_policy(&w, "checkout",
+		     "  subject: {selector: {matchLabels: {app: checkout}}}\n"
+		     "  egress: []\n");
 	lab_reload(w.lab);
 	must_fail_at_once(world_connect(&w, w.client, SERVER4 ":8080"));
 }
@@ -65,9 +66,9 @@ Test(reject, an_unconnected_datagram_gets_eperm)
 {
 	json_t *reply;
 
-	lab_serve(w.lab, w.server, "--udp", SERVER4 ":8080", NULL);
+	lab_serve(w.lab, w.server, "--udp", SERVER4 ":8080");
 	reply = lab_connect(w.lab, w.other, "--udp", "--unconnected", "--timeout=500",
-			    SERVER4 ":8080", NULL);
+			    SERVER4 ":8080");
 	cr_assert_eq(lab_int(reply, "errno"), EPERM, "got: %s", lab_str(reply, "error"));
 }
 

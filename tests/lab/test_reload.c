@@ -19,7 +19,7 @@ static void teardown(void)
 	world_free(&w);
 }
 
-TestSuite(reload, .init = setup, .fini = teardown, .timeout = 120);
+TestSuite(reload, .init = setup, .fini = teardown, .timeout = 240);
 
 #define SWAPS 1000
 
@@ -28,8 +28,7 @@ static const char nobody[] = "  subject: {selector: {matchLabels: {app: payments
 
 static struct lab_process *hold(struct lab_place from)
 {
-	struct lab_process *p = lab_traffic(w.lab, from, "hold", "--timeout=3000", SERVER4 ":8080",
-					    NULL);
+	struct lab_process *p = lab_traffic(w.lab, from, "hold", "--timeout=3000", SERVER4 ":8080");
 
 	cr_assert(lab_bool(lab_read(p, LAB_WAIT_MS), "established"));
 	return p;
@@ -40,8 +39,8 @@ Test(reload, a_denied_connection_is_cut_within_a_second)
 	struct lab_process *server, *client;
 	json_t *line;
 
-	server = lab_serve(w.lab, w.server, "--report", SERVER4 ":8085", NULL);
-	client = lab_traffic(w.lab, w.client, "hold", "--timeout=3000", SERVER4 ":8085", NULL);
+	server = lab_serve(w.lab, w.server, "--report", SERVER4 ":8085");
+	client = lab_traffic(w.lab, w.client, "hold", "--timeout=3000", SERVER4 ":8085");
 	cr_assert(lab_bool(lab_read(client, LAB_WAIT_MS), "established"));
 	lab_read(server, LAB_WAIT_MS); /* accepted */
 	lab_read(server, LAB_WAIT_MS); /* received */
@@ -63,7 +62,7 @@ Test(reload, packets_stop_before_the_reload_returns)
 
 	world_policy(&w, "payments", nobody);
 	lab_reload(w.lab);
-	capture = lab_traffic(w.lab, w.server, "capture", "--iface=eth0", "--report", NULL);
+	capture = lab_traffic(w.lab, w.server, "capture", "--iface=eth0", "--report");
 	lab_read(capture, LAB_WAIT_MS);
 	lab_sleep_ms(300);
 	lab_signal(capture, SIGTERM);
@@ -98,8 +97,7 @@ Test(reload, a_changed_file_needs_no_command)
 	must_answer(world_connect(&w, w.client, SERVER4 ":8080"));
 	world_policy(&w, "payments", nobody);
 	while (!denied && lab_now_ms() < end)
-		denied = !lab_bool(lab_connect(w.lab, w.client, "--timeout=300", SERVER4 ":8080",
-					       NULL),
+		denied = !lab_bool(lab_connect(w.lab, w.client, "--timeout=300", SERVER4 ":8080"),
 				   "connected");
 	cr_assert(denied, "the change was not picked up");
 }
@@ -108,10 +106,11 @@ Test(reload, wrong_yaml_is_refused_and_the_last_policy_stays)
 {
 	json_t *reply;
 
-	lab_manifest(w.lab, "wrong.yaml", "apiVersion: countersign.dev/v1alpha1\n"
-					  "kind: IdentityPolicy\n"
-					  "metadata: {name: wrong, namespace: shop}\n"
-					  "spec: {subject: {selector: {}}, ingress: [{action: Maybe}]}\n");
+	lab_manifest(w.lab, "wrong.yaml",
+		     "apiVersion: countersign.dev/v1alpha1\n"
+		     "kind: IdentityPolicy\n"
+		     "metadata: {name: wrong, namespace: shop}\n"
+		     "spec: {subject: {selector: {}}, ingress: [{action: Maybe}]}\n");
 	reply = lab_try_reload(w.lab);
 	cr_assert(!lab_bool(reply, "ok"));
 	cr_assert(strstr(json_dumps(reply, 0), "wrong.yaml:4"), "file and line: %s",
@@ -125,10 +124,11 @@ Test(reload, a_workload_that_appears_later_is_picked_up)
 {
 	struct lab_place late = { "shop/late", w.client.host };
 
-	lab_manifest(w.lab, "late.yaml", "apiVersion: countersign.dev/v1alpha1\n"
-					 "kind: Workload\n"
-					 "metadata: {name: late, namespace: shop}\n"
-					 "spec: {serviceAccount: checkout, cgroup: shop/late}\n");
+	lab_manifest(w.lab, "late.yaml",
+		     "apiVersion: countersign.dev/v1alpha1\n"
+		     "kind: Workload\n"
+		     "metadata: {name: late, namespace: shop}\n"
+		     "spec: {serviceAccount: checkout, cgroup: shop/late}\n");
 	lab_reload(w.lab);
 	must_answer(world_connect(&w, late, SERVER4 ":8080"));
 }
@@ -137,10 +137,11 @@ Test(reload, a_cgroup_made_anew_has_its_identity_at_once)
 {
 	struct lab_place late = { "shop/late", w.client.host };
 
-	lab_manifest(w.lab, "late.yaml", "apiVersion: countersign.dev/v1alpha1\n"
-					 "kind: Workload\n"
-					 "metadata: {name: late, namespace: shop}\n"
-					 "spec: {serviceAccount: checkout, cgroup: shop/late}\n");
+	lab_manifest(w.lab, "late.yaml",
+		     "apiVersion: countersign.dev/v1alpha1\n"
+		     "kind: Workload\n"
+		     "metadata: {name: late, namespace: shop}\n"
+		     "spec: {serviceAccount: checkout, cgroup: shop/late}\n");
 	lab_reload(w.lab);
 	for (int i = 0; i < 5; i++) {
 		must_answer(world_connect(&w, late, SERVER4 ":8080"));
@@ -168,19 +169,21 @@ Test(reload, a_thousand_swaps_give_no_verdict_that_no_policy_gives)
 	json_t *tally;
 
 	allowed = lab_traffic(w.lab, w.client, "connect", "--count=0", "--summary", "--reset",
-			      "--timeout=3000", SERVER4 ":8080", NULL);
+			      "--timeout=3000", SERVER4 ":8080");
 	denied = lab_traffic(w.lab, w.other, "connect", "--count=0", "--summary", "--timeout=20",
-			     SERVER4 ":8080", NULL);
+			     SERVER4 ":8080");
 	for (int i = 0; i < SWAPS; i++) {
-		world_policy(&w, "payments",
-			     lab_printf(w.lab,
-					"  subject: {selector: {matchLabels: {app: payments}}}\n"
-					"  ingress:\n"
-					"  - name: %s\n"
-					"    action: Allow\n"
-					"    authentication: Required\n"
-					"    from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]\n",
-					names[i % 2]));
+		world_policy(
+			&w, "payments",
+			lab_printf(
+				w.lab,
+				"  subject: {selector: {matchLabels: {app: payments}}}\n"
+				"  ingress:\n"
+				"  - name: %s\n"
+				"    action: Allow\n"
+				"    authentication: Required\n"
+				"    from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]\n",
+				names[i % 2]));
 		lab_reload(w.lab);
 	}
 	lab_signal(allowed, SIGTERM);
@@ -202,14 +205,15 @@ Test(reload, an_expired_rule_stops_allowing)
 
 	gmtime_r(&soon, &tm);
 	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	world_policy(&w, "payments",
-		     lab_printf(w.lab,
-				"  subject: {selector: {matchLabels: {app: payments}}}\n"
-				"  ingress:\n"
-				"  - action: Allow\n"
-				"    from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]\n"
-				"    expires: \"%s\"\n",
-				stamp));
+	world_policy(
+		&w, "payments",
+		lab_printf(w.lab,
+			   "  subject: {selector: {matchLabels: {app: payments}}}\n"
+			   "  ingress:\n"
+			   "  - action: Allow\n"
+			   "    from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]\n"
+			   "    expires: \"%s\"\n",
+			   stamp));
 	lab_reload(w.lab);
 	must_answer(world_connect(&w, w.client, SERVER4 ":8080"));
 	lab_agent_kill9(w.lab); /* the kernel needs nobody to end it */

@@ -25,9 +25,9 @@ static struct lab_process *allowed, *denied;
 static void load_starts(void)
 {
 	allowed = lab_traffic(w.lab, w.client, "connect", "--count=0", "--summary", "--reset",
-			      "--timeout=3000", SERVER4 ":8080", NULL);
+			      "--timeout=3000", SERVER4 ":8080");
 	denied = lab_traffic(w.lab, w.other, "connect", "--count=0", "--summary", "--timeout=20",
-			     SERVER4 ":8080", NULL);
+			     SERVER4 ":8080");
 	lab_sleep_ms(300);
 }
 
@@ -92,7 +92,7 @@ Test(restart, the_binary_is_replaced_under_load)
 
 Test(restart, a_held_connection_survives)
 {
-	struct lab_process *hold = lab_traffic(w.lab, w.client, "hold", SERVER4 ":8080", NULL);
+	struct lab_process *hold = lab_traffic(w.lab, w.client, "hold", SERVER4 ":8080");
 
 	cr_assert(lab_bool(lab_read(hold, LAB_WAIT_MS), "established"));
 	lab_agent_kill9(w.lab);
@@ -116,8 +116,9 @@ Test(restart, enforcement_goes_on_without_the_agent)
 Test(restart, a_policy_changed_meanwhile_is_in_force_after_the_start)
 {
 	lab_agent_kill9(w.lab);
-	world_policy(&w, "payments", "  subject: {selector: {matchLabels: {app: payments}}}\n"
-				     "  ingress: []\n");
+	world_policy(&w, "payments",
+		     "  subject: {selector: {matchLabels: {app: payments}}}\n"
+		     "  ingress: []\n");
 	must_answer(world_connect(&w, w.client, SERVER4 ":8080"));
 	lab_agent_restart(w.lab);
 	must_time_out(world_connect(&w, w.client, SERVER4 ":8080"));
@@ -147,7 +148,7 @@ Test(restart, wrong_manifests_at_the_start_leave_enforcement_in_place)
 
 Test(restart, a_second_agent_is_refused)
 {
-	cr_assert_neq(lab_agent_start_fails(w.lab, NULL), 0);
+	cr_assert_neq(lab_agent_start_fails(w.lab), 0);
 	must_answer(world_connect(&w, w.client, SERVER4 ":8080"));
 }
 

@@ -15,9 +15,9 @@ static void setup(void)
 		     "  - action: Allow\n"
 		     "    from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]\n"
 		     "    ports: [{port: 8080, protocol: UDP}, {port: 8081, protocol: TCP}]\n");
-	lab_agent_start(w.lab, NULL);
-	lab_serve(w.lab, w.server, "--udp", SERVER4 ":8080", NULL);
-	lab_serve(w.lab, w.server, "--udp", "[" SERVER6 "]:8080", NULL);
+	lab_agent_start(w.lab);
+	lab_serve(w.lab, w.server, "--udp", SERVER4 ":8080");
+	lab_serve(w.lab, w.server, "--udp", "[" SERVER6 "]:8080");
 }
 
 static void teardown(void)
@@ -30,7 +30,7 @@ TestSuite(udp, .init = setup, .fini = teardown, .timeout = 90);
 static json_t *datagram(struct lab_place from, const char *address, bool connected)
 {
 	return lab_connect(w.lab, from, "--udp", "--timeout=700", address,
-			   connected ? NULL : "--unconnected", NULL);
+			   connected ? NULL : "--unconnected");
 }
 
 static void must_stay_unanswered(const json_t *reply)
@@ -85,13 +85,13 @@ Test(udp, an_unguarded_program_gets_no_answer_from_the_allowed_address)
 
 Test(udp, a_tcp_rule_does_not_open_udp)
 {
-	lab_serve(w.lab, w.server, "--udp", SERVER4 ":8081", NULL);
+	lab_serve(w.lab, w.server, "--udp", SERVER4 ":8081");
 	must_stay_unanswered(datagram(w.client, SERVER4 ":8081", true));
 }
 
 Test(udp, a_udp_rule_does_not_open_tcp)
 {
-	lab_serve(w.lab, w.server, SERVER4 ":8080", NULL);
+	lab_serve(w.lab, w.server, SERVER4 ":8080");
 	must_time_out(world_connect(&w, w.client, SERVER4 ":8080"));
 }
 
@@ -111,10 +111,11 @@ Test(udp, required_authentication_refuses_datagrams_with_a_reason)
 
 Test(udp, the_server_cannot_begin_a_flow_that_it_may_only_answer)
 {
-	world_policy(&w, "egress", "  subject: {selector: {matchLabels: {app: payments}}}\n"
-				   "  egress: []\n");
+	world_policy(&w, "egress",
+		     "  subject: {selector: {matchLabels: {app: payments}}}\n"
+		     "  egress: []\n");
 	lab_reload(w.lab);
-	lab_serve(w.lab, w.client, "--udp", CLIENT4 ":9000", NULL);
+	lab_serve(w.lab, w.client, "--udp", CLIENT4 ":9000");
 	must_answer(datagram(w.client, SERVER4 ":8080", true));
 	must_stay_unanswered(datagram(w.server, CLIENT4 ":9000", true));
 }
@@ -127,7 +128,7 @@ Test(udp, one_event_for_many_datagrams)
 	must_answer(datagram(w.client, SERVER4 ":8080", true));
 	before = lab_counter(w.lab, "allow", NULL);
 	client = lab_traffic(w.lab, w.client, "connect", "--udp", "--bind=" CLIENT4 ":5000",
-			     "--count=200", "--summary", SERVER4 ":8080", NULL);
+			     "--count=200", "--summary", SERVER4 ":8080");
 	cr_assert_eq(lab_int(lab_read(client, LAB_WAIT_MS), "answered"), 200);
 	cr_assert_leq(lab_counter(w.lab, "allow", NULL), before + 4);
 }
@@ -138,10 +139,11 @@ Test(udp, a_policy_change_stops_a_flow_that_was_allowed)
 	json_t *tally;
 
 	client = lab_traffic(w.lab, w.client, "connect", "--udp", "--bind=" CLIENT4 ":5000",
-			     "--timeout=100", "--count=0", "--summary", SERVER4 ":8080", NULL);
+			     "--timeout=100", "--count=0", "--summary", SERVER4 ":8080");
 	lab_sleep_ms(300);
-	world_policy(&w, "payments", "  subject: {selector: {matchLabels: {app: payments}}}\n"
-				     "  ingress: []\n");
+	world_policy(&w, "payments",
+		     "  subject: {selector: {matchLabels: {app: payments}}}\n"
+		     "  ingress: []\n");
 	lab_reload(w.lab);
 	lab_sleep_ms(500);
 	lab_signal(client, SIGTERM);

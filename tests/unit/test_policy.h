@@ -32,7 +32,6 @@ void compiled_compile(struct compiled *c);
 /* Both, and the test fails unless all went well. */
 void compiled_must(struct compiled *c, const char *text);
 
-
 /* A flow as seen by one side. Every peer that is no workload is an entity or an address. */
 struct judged {
 	const char *subject; /* "ns/name" of a workload on this node, or "Unmanaged" */
@@ -48,8 +47,7 @@ struct judged {
 struct cs_result judge(const struct image *image, const struct judged *flow);
 
 /* "DENY DEFAULT_DENY shop/payments#", or "ALLOW NOT_ISOLATED" without a rule. */
-void result_text(const struct image *image, const struct cs_result *result, char *ret,
-		 size_t size);
+void result_text(const struct image *image, const struct cs_result *result, char *ret, size_t size);
 
 const struct image_workload *image_workload(const struct image *image, const char *name);
 const struct image_identity *image_identity(const struct image *image, const char *name);

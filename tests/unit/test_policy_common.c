@@ -85,8 +85,8 @@ const struct image_identity *image_identity(const struct image *image, const cha
 	for (size_t i = 0; i < image->n_identities; i++) {
 		const struct image_identity *identity = &image->identities[i];
 
-		if (*identity->namespace ? is_called(name, identity->namespace, identity->workload) :
-					   streq(name, identity->workload))
+		if (*identity->namespace ? is_called(name, identity->namespace, identity->workload)
+					 : streq(name, identity->workload))
 			return identity;
 	}
 	return NULL;
@@ -119,7 +119,7 @@ const struct image_class *image_class(const struct image *image, const char *pre
 	unsigned int length;
 	uint8_t addr[16];
 
-	cr_assert_eq(sscanf(prefix, "%[^/]/%u", text, &length), 2);
+	cr_assert_eq(sscanf(prefix, "%63[^/]/%u", text, &length), 2);
 	length += take_address(text, addr);
 	for (size_t i = 0; i < image->n_classes; i++)
 		if (image->classes[i].prefix.prefixlen == length &&

@@ -6,25 +6,25 @@
 #define POLICY "---\napiVersion: countersign.dev/v1alpha1\nkind: IdentityPolicy\n"
 #define PAYMENTS "spec: {subject: {selector: {matchLabels: {app: payments}}}, "
 
-static const char world[] =
-	WORKLOAD "metadata: {name: checkout, namespace: shop, labels: {app: checkout, stage: prod}}\n"
-		 "spec: {serviceAccount: checkout, cgroup: shop/checkout, addresses: [10.77.0.2, \"fd77::2\"],\n"
-		 "  ports: [{name: http, port: 8080}]}\n"
-	WORKLOAD "metadata: {name: payments, namespace: shop, labels: {app: payments, stage: prod}}\n"
-		 "spec: {serviceAccount: payments, cgroup: shop/payments, addresses: [10.77.0.3],\n"
-		 "  ports: [{name: http, port: 8081}, {name: dns, port: 53, protocol: UDP},\n"
-		 "    {name: dns, port: 5353, protocol: TCP}]}\n"
-	WORKLOAD "metadata: {name: ledger, namespace: shop, labels: {app: ledger, stage: test}}\n"
-		 "spec: {serviceAccount: ledger, systemdUnit: ledger.service, addresses: [10.77.0.4],\n"
-		 "  ports: [{name: http, port: 9080}]}\n"
-	WORKLOAD "metadata: {name: admin, namespace: ops, labels: {app: admin}}\n"
-		 "spec: {serviceAccount: admin, addresses: [10.88.0.2]}\n"
-	WORKLOAD "metadata: {name: batch, namespace: ops, labels: {app: batch, stage: prod}}\n"
-		 "spec: {serviceAccount: report-daily, addresses: [10.88.0.3],\n"
-		 "  ports: [{name: http, port: 8080, protocol: SCTP}]}\n"
-	WORKLOAD "metadata: {name: checkout, namespace: lab, labels: {app: checkout}}\n"
-		 "spec: {serviceAccount: checkout, cgroup: lab/checkout, addresses: [10.99.0.2]}\n"
-	WORKLOAD "metadata: {name: bare, namespace: lab}\n"
+static const char world[] = WORKLOAD
+	"metadata: {name: checkout, namespace: shop, labels: {app: checkout, stage: prod}}\n"
+	"spec: {serviceAccount: checkout, cgroup: shop/checkout, addresses: [10.77.0.2, \"fd77::2\"],\n"
+	"  ports: [{name: http, port: 8080}]}\n" WORKLOAD
+	"metadata: {name: payments, namespace: shop, labels: {app: payments, stage: prod}}\n"
+	"spec: {serviceAccount: payments, cgroup: shop/payments, addresses: [10.77.0.3],\n"
+	"  ports: [{name: http, port: 8081}, {name: dns, port: 53, protocol: UDP},\n"
+	"    {name: dns, port: 5353, protocol: TCP}]}\n" WORKLOAD
+	"metadata: {name: ledger, namespace: shop, labels: {app: ledger, stage: test}}\n"
+	"spec: {serviceAccount: ledger, systemdUnit: ledger.service, addresses: [10.77.0.4],\n"
+	"  ports: [{name: http, port: 9080}]}\n" WORKLOAD
+	"metadata: {name: admin, namespace: ops, labels: {app: admin}}\n"
+	"spec: {serviceAccount: admin, addresses: [10.88.0.2]}\n" WORKLOAD
+	"metadata: {name: batch, namespace: ops, labels: {app: batch, stage: prod}}\n"
+	"spec: {serviceAccount: report-daily, addresses: [10.88.0.3],\n"
+	"  ports: [{name: http, port: 8080, protocol: SCTP}]}\n" WORKLOAD
+	"metadata: {name: checkout, namespace: lab, labels: {app: checkout}}\n"
+	"spec: {serviceAccount: checkout, cgroup: lab/checkout, addresses: [10.99.0.2]}\n" WORKLOAD
+	"metadata: {name: bare, namespace: lab}\n"
 	"---\napiVersion: v1\nkind: Namespace\nmetadata: {name: lab, labels: {team: qa}}\n";
 
 /* The policies of each group. */
@@ -40,9 +40,11 @@ enum group {
 	CIDRS,
 	NESTED,
 	FAMILIES,
+	SIX_ONLY,
 	ENTITIES,
 	PORTS,
 	NAMED,
+	NAMED_EACH,
 	NAMED_OUT,
 	DENY_WINS,
 	AUTHENTICATION,
@@ -52,6 +54,7 @@ enum group {
 	EVERYTHING,
 };
 
+/* clang-format off: manifests, and one case a line */
 static const char *const policies[] = {
 	[NONE] = "",
 	[EXAMPLE] = POLICY
@@ -116,27 +119,30 @@ static const char *const policies[] = {
 	"metadata: {name: six, namespace: shop}\n" PAYMENTS "ingress: [\n"
 	"{name: all-six, from: [{cidrs: [{cidr: \"::/0\"}]}], ports: [{port: 1}]},\n"
 	"{name: all-four, from: [{cidrs: [{cidr: 0.0.0.0/0}]}], ports: [{port: 2}]}]}\n",
+	[SIX_ONLY] = POLICY "metadata: {name: six, namespace: shop}\n" PAYMENTS
+			    "ingress: [{name: all-six, from: [{cidrs: [{cidr: \"::/0\"}]}]}]}\n",
 	[ENTITIES] = POLICY
 	"metadata: {name: who, namespace: shop}\n" PAYMENTS "ingress: [\n"
 	"{from: [{entities: [Host]}], ports: [{port: 1}]},\n"
 	"{from: [{entities: [RemoteNode, KubeAPIServer]}], ports: [{port: 2}]},\n"
 	"{from: [{entities: [World]}], ports: [{port: 3}]},\n"
 	"{from: [{entities: [Unmanaged]}], ports: [{port: 4}]}]}\n",
-	[PORTS] = POLICY
-	"metadata: {name: ports, namespace: shop}\n" PAYMENTS "ingress: [\n"
-	"{name: one, ports: [{port: 80}]},\n"
-	"{name: range, ports: [{port: 100, endPort: 200, protocol: UDP}]},\n"
-	"{name: all-sctp, ports: [{protocol: SCTP}]},\n"
-	"{name: two, ports: [{port: 443}, {port: 444, protocol: UDP}]}]}\n",
+	[PORTS] = POLICY "metadata: {name: ports, namespace: shop}\n" PAYMENTS "ingress: [\n"
+			 "{name: one, ports: [{port: 80}]},\n"
+			 "{name: range, ports: [{port: 100, endPort: 200, protocol: UDP}]},\n"
+			 "{name: all-sctp, ports: [{protocol: SCTP}]},\n"
+			 "{name: two, ports: [{port: 443}, {port: 444, protocol: UDP}]}]}\n",
 	[NAMED] = POLICY
 	"metadata: {name: named, namespace: shop}\n" PAYMENTS "ingress: [\n"
 	"{name: web, ports: [{port: http}]},\n"
 	"{name: dns, ports: [{port: dns, protocol: UDP}]},\n"
 	"{name: nothing, ports: [{port: nobody}, {port: http, protocol: UDP}]}]}\n",
-	[NAMED_OUT] = POLICY
-	"metadata: {name: named-out, namespace: shop}\n" PAYMENTS "egress: [\n"
-	"{name: web, to: [{selector: {}}], ports: [{port: http}]},\n"
-	"{name: sctp, ports: [{port: http, protocol: SCTP}]}]}\n",
+	[NAMED_EACH] = POLICY
+	"metadata: {name: each, namespace: shop}\n"
+	"spec: {subject: {}, ingress: [{name: web, ports: [{port: http}]}]}\n",
+	[NAMED_OUT] = POLICY "metadata: {name: named-out, namespace: shop}\n" PAYMENTS "egress: [\n"
+			     "{name: web, to: [{selector: {}}], ports: [{port: http}]},\n"
+			     "{name: sctp, ports: [{port: http, protocol: SCTP}]}]}\n",
 	[DENY_WINS] = POLICY
 	"metadata: {name: b-allow, namespace: shop}\n" PAYMENTS
 	"ingress: [{name: all, action: Allow}]}\n" POLICY
@@ -149,11 +155,11 @@ static const char *const policies[] = {
 	"{name: either, authentication: IfAvailable, ports: [{port: 2}]},\n"
 	"{name: strict, authentication: Required, ports: [{port: 3}]},\n"
 	"{name: lax, from: [{serviceAccounts: [{name: ledger}]}], ports: [{port: 3}]}]}\n",
-	[AUDIT_ALONE] = POLICY
-	"metadata: {name: trial, namespace: shop}\n" PAYMENTS "mode: Audit, ingress: [\n"
-	"{name: ok, from: [{serviceAccounts: [{name: checkout}]}]},\n"
-	"{name: proved, authentication: Required, ports: [{port: 7}]},\n"
-	"{name: bad, action: Deny, ports: [{port: 1}]}]}\n",
+	[AUDIT_ALONE] = POLICY "metadata: {name: trial, namespace: shop}\n" PAYMENTS
+			       "mode: Audit, ingress: [\n"
+			       "{name: ok, from: [{serviceAccounts: [{name: checkout}]}]},\n"
+			       "{name: proved, authentication: Required, ports: [{port: 7}]},\n"
+			       "{name: bad, action: Deny, ports: [{port: 1}]}]}\n",
 	[AUDIT_BESIDE] = POLICY
 	"metadata: {name: trial, namespace: shop}\n" PAYMENTS "mode: Audit, ingress: [\n"
 	"{name: would-open, ports: [{port: 9}]},\n"
@@ -171,6 +177,8 @@ static const char *const policies[] = {
 	"metadata: {name: open, namespace: shop}\nspec: {subject: {}, ingress: [{}]}\n",
 };
 
+/* clang-format on */
+
 /* Clocks: 1000 s real is 10 s since boot, so "soon" is at 20 s since boot. */
 enum { BEFORE = 19, AFTER = 20 };
 
@@ -180,14 +188,19 @@ struct flow_case {
 	const char *expected;
 };
 
-#define IN(peer, proto, port, ...) \
-	{ "shop/payments", CS_INGRESS, (peer), IPPROTO_##proto, (port), __VA_ARGS__ }
-#define OUT(peer, proto, port, ...) \
-	{ "shop/payments", CS_EGRESS, (peer), IPPROTO_##proto, (port), __VA_ARGS__ }
+#define IN(peer, proto, port, ...)                                                        \
+	{                                                                                 \
+		"shop/payments", CS_INGRESS, (peer), IPPROTO_##proto, (port), __VA_ARGS__ \
+	}
+#define OUT(peer, proto, port, ...)                                                      \
+	{                                                                                \
+		"shop/payments", CS_EGRESS, (peer), IPPROTO_##proto, (port), __VA_ARGS__ \
+	}
 #define VERIFIED .verified = true
 #define INFERRED .verified = false
 #define AT(seconds) .now_ns = (seconds)*1000000000ULL
 
+/* clang-format off */
 static const struct flow_case cases[] = {
 	{ NONE, IN("shop/checkout", TCP, 80, VERIFIED), "ALLOW NOT_ISOLATED" },
 	{ NONE, OUT("8.8.8.8", UDP, 53, INFERRED), "ALLOW NOT_ISOLATED" },
@@ -283,6 +296,9 @@ static const struct flow_case cases[] = {
 	{ FAMILIES, IN("192.0.2.1", TCP, 2, INFERRED), "ALLOW RULE shop/six#all-four" },
 	{ FAMILIES, IN("2001:db8::1", TCP, 2, INFERRED), "DENY DEFAULT_DENY shop/six#" },
 
+	{ SIX_ONLY, IN("2001:db8::1", TCP, 1, INFERRED), "ALLOW RULE shop/six#all-six" },
+	{ SIX_ONLY, IN("192.0.2.1", TCP, 1, INFERRED), "DENY DEFAULT_DENY shop/six#" },
+
 	{ ENTITIES, IN("Host", TCP, 1, INFERRED), "ALLOW RULE shop/who##1" },
 	{ ENTITIES, IN("World", TCP, 1, INFERRED), "DENY DEFAULT_DENY shop/who#" },
 	{ ENTITIES, IN("RemoteNode", TCP, 2, INFERRED), "ALLOW RULE shop/who##2" },
@@ -308,12 +324,18 @@ static const struct flow_case cases[] = {
 	{ NAMED, IN("World", TCP, 5353, INFERRED), "DENY DEFAULT_DENY shop/named#" },
 	{ NAMED, IN("World", UDP, 8081, INFERRED), "DENY DEFAULT_DENY shop/named#" },
 
+	{ NAMED_EACH, IN("World", TCP, 8081, INFERRED), "ALLOW RULE shop/each#web" },
+	{ NAMED_EACH, IN("World", TCP, 8080, INFERRED), "DENY DEFAULT_DENY shop/each#" },
+	{ NAMED_EACH, { "shop/checkout", CS_INGRESS, "World", IPPROTO_TCP, 8080, INFERRED }, "ALLOW RULE shop/each#web" },
+	{ NAMED_EACH, { "shop/checkout", CS_INGRESS, "World", IPPROTO_TCP, 8081, INFERRED }, "DENY DEFAULT_DENY shop/each#" },
+
 	{ NAMED_OUT, OUT("shop/checkout", TCP, 8080, INFERRED), "ALLOW RULE shop/named-out#web" },
 	{ NAMED_OUT, OUT("shop/ledger", TCP, 9080, INFERRED), "ALLOW RULE shop/named-out#web" },
 	{ NAMED_OUT, OUT("shop/checkout", TCP, 9080, INFERRED), "DENY DEFAULT_DENY shop/named-out#" },
 	{ NAMED_OUT, OUT("shop/ledger", TCP, 8080, INFERRED), "DENY DEFAULT_DENY shop/named-out#" },
 	{ NAMED_OUT, OUT("lab/checkout", TCP, 8080, INFERRED), "DENY DEFAULT_DENY shop/named-out#" },
 	{ NAMED_OUT, OUT("ops/batch", SCTP, 8080, INFERRED), "ALLOW RULE shop/named-out#sctp" },
+	{ NAMED_OUT, OUT("shop/checkout", SCTP, 8080, INFERRED), "DENY DEFAULT_DENY shop/named-out#" },
 	{ NAMED_OUT, OUT("World", SCTP, 8080, INFERRED), "DENY DEFAULT_DENY shop/named-out#" },
 
 	{ DENY_WINS, IN("shop/checkout", TCP, 1, VERIFIED), "DENY POLICY_DENY shop/a-deny#not-checkout" },
@@ -352,6 +374,7 @@ static const struct flow_case cases[] = {
 	{ EVERYTHING, { "shop/ledger", CS_INGRESS, "Host", IPPROTO_UDP, 1, INFERRED }, "ALLOW RULE shop/open##1" },
 	{ EVERYTHING, { "lab/checkout", CS_INGRESS, "Host", IPPROTO_UDP, 1, INFERRED }, "ALLOW NOT_ISOLATED" },
 };
+/* clang-format on */
 
 ParameterizedTestParameters(policy_flows, verdict)
 {

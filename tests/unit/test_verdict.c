@@ -31,14 +31,14 @@ static struct cs_ruleset rules_of(const struct cs_rule *rules, uint32_t n)
 	return set;
 }
 
-#define RULES(...)                                                         \
-	rules_of((const struct cs_rule[]){ __VA_ARGS__ },                  \
+#define RULES(...)                                        \
+	rules_of((const struct cs_rule[]){ __VA_ARGS__ }, \
 		 ARRAY_SIZE(((const struct cs_rule[]){ __VA_ARGS__ })))
 
-#define RULE(number, verb, ...)                                                               \
-	{                                                                                     \
-		.id = (number), .action = CS_ACTION_##verb, .selector = CS_SELECTOR_ANY,      \
-		.port_max = CS_PORT_MAX, __VA_ARGS__                                          \
+#define RULE(number, verb, ...)                                                          \
+	{                                                                                \
+		.id = (number), .action = CS_ACTION_##verb, .selector = CS_SELECTOR_ANY, \
+		.port_max = CS_PORT_MAX, __VA_ARGS__                                     \
 	}
 
 static struct cs_query query_of(uint8_t protocol, uint16_t port)
@@ -56,18 +56,18 @@ static struct cs_result judge(const struct cs_ruleset *rules, const struct cs_qu
 	return result;
 }
 
-#define EXPECT(rules, query, want_verdict, want_reason, want_rule)                       \
-	do {                                                                             \
-		struct cs_result _r = judge(&(rules), &(query));                         \
+#define EXPECT(rules, query, want_verdict, want_reason, want_rule)                             \
+	do {                                                                                   \
+		struct cs_result _r = judge(&(rules), &(query));                               \
 		cr_expect_eq(_r.verdict, CS_VERDICT_##want_verdict, "verdict %u", _r.verdict); \
-		cr_expect_eq(_r.reason, CS_REASON_##want_reason, "reason %u", _r.reason); \
-		cr_expect_eq(_r.rule, (want_rule), "rule %u", _r.rule);                  \
+		cr_expect_eq(_r.reason, CS_REASON_##want_reason, "reason %u", _r.reason);      \
+		cr_expect_eq(_r.rule, (want_rule), "rule %u", _r.rule);                        \
 	} while (0)
 
 Test(verdict, p1_first_rule_that_covers_decides)
 {
-	struct cs_ruleset rules = RULES(RULE(1, ALLOW, .protocol = IPPROTO_UDP), RULE(2, ALLOW),
-					RULE(3, DENY));
+	struct cs_ruleset rules =
+		RULES(RULE(1, ALLOW, .protocol = IPPROTO_UDP), RULE(2, ALLOW), RULE(3, DENY));
 	struct cs_query query = query_of(IPPROTO_TCP, 80);
 
 	EXPECT(rules, query, ALLOW, RULE, 2);
@@ -136,9 +136,8 @@ Test(verdict, p2_port_range_has_both_ends)
 		struct cs_query query = query_of(IPPROTO_TCP, cases[i].port);
 		struct cs_result result = judge(&rules, &query);
 
-		cr_expect_eq(result.verdict,
-			     cases[i].covered ? CS_VERDICT_ALLOW : CS_VERDICT_DENY, "port %u",
-			     cases[i].port);
+		cr_expect_eq(result.verdict, cases[i].covered ? CS_VERDICT_ALLOW : CS_VERDICT_DENY,
+			     "port %u", cases[i].port);
 	}
 }
 
@@ -156,10 +155,8 @@ Test(verdict, p2_a_range_never_covers_what_has_no_port)
 
 Test(verdict, p2_peer_by_identity_or_by_address)
 {
-	struct cs_ruleset rules = RULES({ .id = 1,
-					  .action = CS_ACTION_ALLOW,
-					  .selector = BIT,
-					  .port_max = CS_PORT_MAX });
+	struct cs_ruleset rules = RULES(
+		{ .id = 1, .action = CS_ACTION_ALLOW, .selector = BIT, .port_max = CS_PORT_MAX });
 	struct cs_query query = query_of(IPPROTO_TCP, 80);
 
 	EXPECT(rules, query, DENY, DEFAULT_DENY, 99);
@@ -208,9 +205,9 @@ Test(verdict, p3_auth_covers_verified_peers_only)
 
 Test(verdict, p3_the_first_rule_that_missed_only_auth_is_named)
 {
-	struct cs_ruleset rules = RULES(
-		RULE(1, ALLOW, .flags = CS_RULE_AUTH, .protocol = IPPROTO_UDP),
-		RULE(2, ALLOW, .flags = CS_RULE_AUTH), RULE(3, ALLOW, .flags = CS_RULE_AUTH));
+	struct cs_ruleset rules =
+		RULES(RULE(1, ALLOW, .flags = CS_RULE_AUTH, .protocol = IPPROTO_UDP),
+		      RULE(2, ALLOW, .flags = CS_RULE_AUTH), RULE(3, ALLOW, .flags = CS_RULE_AUTH));
 	struct cs_query query = query_of(IPPROTO_TCP, 80);
 
 	EXPECT(rules, query, DENY, AUTH_REQUIRED, 2);
@@ -245,9 +242,8 @@ Test(verdict, p3_an_allowing_default_keeps_its_reason)
 
 Test(verdict, p4_audit_deny_lets_through_and_names_itself)
 {
-	struct cs_ruleset rules =
-		RULES(RULE(1, DENY, .flags = CS_RULE_AUDIT), RULE(2, DENY, .flags = CS_RULE_AUDIT),
-		      RULE(3, ALLOW));
+	struct cs_ruleset rules = RULES(RULE(1, DENY, .flags = CS_RULE_AUDIT),
+					RULE(2, DENY, .flags = CS_RULE_AUDIT), RULE(3, ALLOW));
 	struct cs_query query = query_of(IPPROTO_TCP, 80);
 
 	EXPECT(rules, query, AUDIT, POLICY_DENY, 1);
@@ -298,9 +294,8 @@ Test(verdict, p5_pass_skips_the_rest_of_its_tier)
 
 Test(verdict, p5_pass_that_does_not_cover_skips_nothing)
 {
-	struct cs_ruleset rules =
-		RULES(RULE(1, PASS, .tier = 0, .protocol = IPPROTO_UDP), RULE(2, DENY, .tier = 0),
-		      RULE(3, ALLOW, .tier = 1));
+	struct cs_ruleset rules = RULES(RULE(1, PASS, .tier = 0, .protocol = IPPROTO_UDP),
+					RULE(2, DENY, .tier = 0), RULE(3, ALLOW, .tier = 1));
 	struct cs_query query = query_of(IPPROTO_TCP, 80);
 
 	EXPECT(rules, query, DENY, POLICY_DENY, 2);

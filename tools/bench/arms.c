@@ -94,8 +94,8 @@ void arms_nftables(struct bench *bench, bool on)
 		return;
 	}
 	for (int i = 0; i < FEW_POLICIES; i++) {
-		const char *from = i == FEW_POLICIES - 1 ? CLIENT_ADDR :
-							   lab_printf(lab, "10.78.1.%d", i + 1);
+		const char *from = i == FEW_POLICIES - 1 ? CLIENT_ADDR
+							 : lab_printf(lab, "10.78.1.%d", i + 1);
 
 		rules = lab_printf(lab,
 				   "%s    ip saddr %s tcp dport 8000-8999 accept\n"
@@ -133,7 +133,7 @@ static void countersign_arm(struct arm *arm, struct lab *lab, unsigned int polic
 	lab_cgroup(lab, arm->server.cgroup);
 	write_policies(lab, policies, workloads);
 	start = lab_now_ms();
-	lab_agent_start(lab, NULL);
+	lab_agent_start(lab);
 	printf("agent with %u policies ready after %llu ms\n", policies,
 	       (unsigned long long)(lab_now_ms() - start));
 }
@@ -144,6 +144,7 @@ void arms_setup(struct bench *bench)
 						    "countersign 10k" };
 	struct lab_host *client, *server;
 
+	bench->server_cpu = place_server();
 	bench->lab = lab_new("bench");
 	bench->many = lab_new("bench-many");
 	client = lab_host(bench->lab, "client", NULL, NULL);
@@ -152,10 +153,13 @@ void arms_setup(struct bench *bench)
 	prepare_host(bench->lab, client);
 	prepare_host(bench->lab, server);
 	for (enum arm_id i = 0; i < ARM_MAX; i++)
-		bench->arms[i] = (struct arm){ .name = names[i], .lab = bench->lab,
+		bench->arms[i] = (struct arm){ .name = names[i],
+					       .lab = bench->lab,
 					       .client = { .host = client },
 					       .server = { .host = server },
-					       .port = 8000 + 100 * (int)i, .loads = ALL_LOADS };
+					       .port = 8000 + 100 * (int)i,
+					       .server_cpu = bench->server_cpu,
+					       .loads = ALL_LOADS };
 	bench->arms[ARM_NFTABLES].nftables = true;
 	bench->arms[ARM_AGAIN].loads = bench->arms[ARM_MANY].loads = 1u << LOAD_CONNECT;
 	countersign_arm(&bench->arms[ARM_COUNTERSIGN], bench->lab, FEW_POLICIES, 1);

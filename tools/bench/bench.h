@@ -9,9 +9,13 @@
 
 #define CLIENT_ADDR "10.78.0.1"
 #define SERVER_ADDR "10.78.0.2"
+#define CLIENT_CPU 0
+#define SERVER_CPU 1
 #define ROUNDS_DEFAULT 9
 #define ROUNDS_MAX 99
-#define MEASURE_MS 900
+#define SLICE_MS 200 /* one measurement */
+#define SLICES 5 /* measurements of each arm in a round, in turn with the others */
+#define METER_TIMES 5 /* for BPF time the median of so many is taken */
 
 enum load {
 	LOAD_CONNECT, /* connect, one byte each way, close */
@@ -35,6 +39,7 @@ struct arm {
 	struct lab *lab; /* whose cgroups the programs are in */
 	struct lab_place client, server;
 	int port; /* the first of LOAD_MAX */
+	int server_cpu;
 	bool nftables; /* the ruleset is in force while this arm is measured */
 	unsigned int loads; /* bit per enum load that is measured */
 };
@@ -44,6 +49,7 @@ struct bench {
 	struct lab *many; /* the agent with many policies */
 	struct arm arms[ARM_MAX];
 	unsigned int rounds;
+	int server_cpu; /* the client's, when the machine's processors stall each other */
 	double rate[LOAD_MAX][ARM_MAX][ROUNDS_MAX]; /* per second; bulk: Gbit per second */
 	double p50[LOAD_MAX][ARM_MAX][ROUNDS_MAX]; /* microseconds */
 	double p99[LOAD_MAX][ARM_MAX][ROUNDS_MAX];
@@ -55,7 +61,11 @@ struct sample {
 	uint64_t count;
 };
 
-/* load.c: servers that stay, and one measurement of about MEASURE_MS. */
+/* place.c: processors. BENCH_CPUS=1 or 2 says it; else it is found out. */
+void place_pin(int cpu);
+int place_server(void);
+
+/* load.c: servers that stay, and one measurement of SLICE_MS. */
 void load_serve(struct arm *arm);
 void load_measure(struct arm *arm, enum load load, struct sample *ret);
 
@@ -90,7 +100,7 @@ struct cost {
 	double packet_both_ns; /* through both ends' hooks */
 	double empty_ns; /* what an empty program is charged with: the meter's own share */
 	double runs_per_connection;
-	struct programs connect; /* per program, of the connect load */
+	struct programs connect; /* per program, of the connect load's median run */
 	uint64_t connections;
 };
 void cost_measure(struct bench *bench, struct cost *ret);

@@ -7,18 +7,16 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <sys/socket.h>
 #include <time.h>
 
-#define CLIENT_CPU 0
-#define SERVER_CPU 1
 #define LATENCIES_MAX (1 << 20)
 #define BULK_BYTES (256 << 10)
 
 struct task {
 	enum load load;
 	int port;
+	int server_cpu;
 };
 
 static uint64_t now_ns(void)
@@ -27,15 +25,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set); /* one processor only: as good as it gets */
 }
 
 static void give_up(const char *what)
@@ -88,11 +77,14 @@ static void serve_stream(int port, bool answer)
 {
 	static char bytes[BULK_BYTES];
 	int listener = listen_on(port);
+	struct sockaddr_in from;
 	int fd;
 
 	ready();
 	for (;;) {
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		socklen_t length = sizeof(from);
+
+		fd = accept4(listener, (struct sockaddr *)&from, &length, SOCK_CLOEXEC);
 		if (fd < 0)
 			continue;
 		while (recv(fd, bytes, answer ? 1 : sizeof(bytes), 0) > 0)
@@ -123,7 +115,7 @@ static int serve_child(void *arg)
 {
 	struct task *task = arg;
 
-	pin(SERVER_CPU);
+	place_pin(task->server_cpu);
 	if (task->load == LOAD_UDP)
 		serve_datagrams(task->port);
 	else
@@ -134,9 +126,10 @@ static int serve_child(void *arg)
 void load_serve(struct arm *arm)
 {
 	for (enum load load = 0; load < LOAD_MAX; load++) {
-		struct task task = { load, arm->port + load };
-		struct lab_spawn spec = { .place = arm->server, .fn = serve_child, .arg = &task,
-					  .log = "bench-server" };
+		struct task task = { load, arm->port + load, arm->server_cpu };
+		struct lab_spawn spec = {
+			.place = arm->server, .fn = serve_child, .arg = &task, .log = "bench-server"
+		};
 
 		if (arm->loads & 1u << load)
 			lab_check(arm->lab, lab_read(lab_spawn(arm->lab, &spec), LAB_WAIT_MS),
@@ -242,8 +235,8 @@ static int by_value(const void *a, const void *b)
 
 static int client_child(void *arg)
 {
-	static void (*const run[LOAD_MAX])(struct meter *m, int port) = { run_connect, run_rr,
-									  run_bulk, run_udp };
+	static void (*const run[LOAD_MAX])(struct meter * m, int port) = { run_connect, run_rr,
+									   run_bulk, run_udp };
 	struct meter m = { .latency = calloc(LATENCIES_MAX, sizeof(uint32_t)) };
 	struct task *task = arg;
 	uint64_t start;
@@ -252,9 +245,9 @@ static int client_child(void *arg)
 
 	if (!m.latency)
 		return 1;
-	pin(CLIENT_CPU);
+	place_pin(CLIENT_CPU);
 	start = now_ns();
-	m.end = start + MEASURE_MS * 1000000ULL;
+	m.end = start + SLICE_MS * 1000000ULL;
 	run[task->load](&m, task->port);
 	seconds = (now_ns() - start) / 1e9;
 	n = MIN(m.count, (uint64_t)LATENCIES_MAX);
@@ -268,9 +261,10 @@ static int client_child(void *arg)
 
 void load_measure(struct arm *arm, enum load load, struct sample *ret)
 {
-	struct task task = { load, arm->port + load };
-	struct lab_spawn spec = { .place = arm->client, .fn = client_child, .arg = &task,
-				  .log = "bench-client" };
+	struct task task = { load, arm->port + load, arm->server_cpu };
+	struct lab_spawn spec = {
+		.place = arm->client, .fn = client_child, .arg = &task, .log = "bench-client"
+	};
 	struct lab_process *client = lab_spawn(arm->lab, &spec);
 	json_t *line = lab_read(client, LAB_WAIT_MS);
 

@@ -1,24 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools/bench/bench.h"
 
-/* One round of one load: every arm once, back to back, each round from another start. */
+static void measure(struct bench *b, enum load load, enum arm_id a, unsigned int round)
+{
+	struct arm *arm = &b->arms[a];
+	struct sample sample;
+
+	if (arm->nftables)
+		arms_nftables(b, true);
+	load_measure(arm, load, &sample);
+	if (arm->nftables)
+		arms_nftables(b, false);
+	/* The best slice counts: whatever else the machine does only takes away. */
+	if (sample.rate <= b->rate[load][a][round])
+		return;
+	b->rate[load][a][round] = sample.rate;
+	b->p50[load][a][round] = sample.p50_us;
+	b->p99[load][a][round] = sample.p99_us;
+}
+
+/* One round of one load: the arms in turn, again and again, each time from another start. */
 static void round_of(struct bench *b, enum load load, unsigned int round)
 {
-	for (unsigned int i = 0; i < ARM_MAX; i++) {
-		enum arm_id a = (i + round) % ARM_MAX;
-		struct arm *arm = &b->arms[a];
-		struct sample sample;
+	for (unsigned int slice = 0; slice < SLICES; slice++) {
+		for (unsigned int i = 0; i < ARM_MAX; i++) {
+			enum arm_id a = (i + round + slice) % ARM_MAX;
 
-		if (!(arm->loads & 1u << load))
-			continue;
-		if (arm->nftables)
-			arms_nftables(b, true);
-		load_measure(arm, load, &sample);
-		if (arm->nftables)
-			arms_nftables(b, false);
-		b->rate[load][a][round] = sample.rate;
-		b->p50[load][a][round] = sample.p50_us;
-		b->p99[load][a][round] = sample.p99_us;
+			if (b->arms[a].loads & 1u << load)
+				measure(b, load, a, round);
+		}
 	}
 }
 

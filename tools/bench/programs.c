@@ -104,7 +104,7 @@ static int load_empty(uint32_t attach_type)
 	attr.expected_attach_type = attach_type;
 	attr.insns = (uintptr_t)code;
 	attr.insn_cnt = ARRAY_SIZE(code);
-	attr.license = (uintptr_t)"Dual BSD/GPL";
+	attr.license = (uintptr_t) "Dual BSD/GPL";
 	return bpf(BPF_PROG_LOAD, &attr);
 }
 

@@ -57,8 +57,7 @@ static int print_table(const struct demo *demo)
 		const struct step *s = &demo->steps[i];
 		bool same = streq(s->expected, s->observed);
 
-		printf("%-42s %-46s %s\n", s->what, s->expected,
-		       same ? "the same" : s->observed);
+		printf("%-42s %-46s %s\n", s->what, s->expected, same ? "the same" : s->observed);
 		wrong += !same;
 	}
 	printf("\n%s\n", wrong ? "demo: NOT as expected" : "demo: all as expected");
@@ -81,11 +80,10 @@ int main(void)
 	signal(SIGINT, interrupted);
 	signal(SIGTERM, interrupted);
 	demo_setup(&demo);
-	demo.flows = lab_spawn(demo.lab,
-			       &(struct lab_spawn){
-				       .argv = LAB_ARGV(lab_program(demo.lab, "countersign"),
-							"flows", "-f", "--state",
-							lab_path(demo.lab, "state")) });
+	demo.flows = lab_spawn(
+		demo.lab, &(struct lab_spawn){
+				  .argv = LAB_ARGV(lab_program(demo.lab, "countersign"), "flows",
+						   "-f", "--state", lab_path(demo.lab, "state")) });
 	demo_steps(&demo);
 	show_status(&demo);
 	code = print_table(&demo);

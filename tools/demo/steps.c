@@ -34,8 +34,8 @@ static const char *curl(struct demo *demo, struct lab_place place)
 static const char *redis_ping(struct demo *demo, struct lab_place place)
 {
 	int code;
-	const char *text = run(demo, place,
-			       LAB_ARGV("timeout", "2", "redis-cli", "-h", CACHE, "PING"), &code);
+	const char *text =
+		run(demo, place, LAB_ARGV("timeout", "2", "redis-cli", "-h", CACHE, "PING"), &code);
 
 	if (code == 124)
 		return "times out";
@@ -71,7 +71,8 @@ static void allowed(struct demo *demo)
 
 static void denied(struct demo *demo)
 {
-	demo_say("report asks nginx; then a program without identity does, from checkout's address");
+	demo_say(
+		"report asks nginx; then a program without identity does, from checkout's address");
 	demo_step(demo, "curl, ops/report -> shop/web", CURL_DENIED, curl(demo, demo->report));
 	demo_step(demo, "curl, no identity, checkout's IP", CURL_DENIED,
 		  curl(demo, demo->stranger));
@@ -84,7 +85,8 @@ static const json_t *captured(struct demo *demo, struct lab_process *capture, in
 	json_t *line;
 
 	while ((line = lab_read(capture, 2000)))
-		if (lab_int(line, "flags") == flags && startswith(lab_str(line, "src"), "10.77.0.1:"))
+		if (lab_int(line, "flags") == flags &&
+		    startswith(lab_str(line, "src"), "10.77.0.1:"))
 			return line;
 	lab_fail(demo->lab, "no tagged segment was seen");
 }
@@ -98,8 +100,7 @@ static void forged(struct demo *demo)
 
 	demo_say("an attacker on the same wire records checkout's tags and forges " FORGERIES
 		 " handshakes with them");
-	capture = lab_traffic(lab, (struct lab_place){ NULL, lab_hub(lab) }, "capture",
-			      "--iface=p-checkout", NULL);
+	capture = lab_traffic(lab, lab_place(NULL, lab_hub(lab)), "capture", "--iface=p-checkout");
 	lab_read(capture, LAB_WAIT_MS);
 	curl(demo, demo->checkout);
 	syn = captured(demo, capture, 0x02);
@@ -109,18 +110,18 @@ static void forged(struct demo *demo)
 			    lab_printf(lab, "--mac=%s", lab_host_mac(demo->web.host)),
 			    lab_printf(lab, "--claim=%s", lab_str(syn, "tag")),
 			    lab_printf(lab, "--tag=%s", lab_str(ack, "tag")), "--mode=guess",
-			    "--count=" FORGERIES, WEB ":8080", NULL);
+			    "--count=" FORGERIES, WEB ":8080");
 	totals = lab_read(forge, 3 * LAB_WAIT_MS);
 	lab_check(lab, totals, "the forger says nothing");
 	demo_step(demo, "forged tags accepted by nginx", "0 of " FORGERIES,
 		  lab_printf(lab, "%lld of %lld", (long long)lab_int(totals, "accepted"),
 			     (long long)lab_int(totals, "tries")));
 	demo_step(demo, "  forgeries counted as BAD_MAC", "at least " FORGERIES,
-		  lab_counter(lab, "deny", "BAD_MAC") - before >= strtoull(FORGERIES, NULL, 10) ?
-			  "at least " FORGERIES :
-			  lab_printf(lab, "%llu",
-				     (unsigned long long)(lab_counter(lab, "deny", "BAD_MAC") -
-							  before)));
+		  lab_counter(lab, "deny", "BAD_MAC") - before >= strtoull(FORGERIES, NULL, 10)
+			  ? "at least " FORGERIES
+			  : lab_printf(lab, "%llu",
+				       (unsigned long long)(lab_counter(lab, "deny", "BAD_MAC") -
+							    before)));
 	demo_show_flows(demo);
 }
 
@@ -131,8 +132,7 @@ static void audited(struct demo *demo)
 		  redis_ping(demo, demo->checkout));
 	demo_step(demo, "  its verdict at redis", "AUDIT, verified",
 		  VERDICT(demo, .direction = "INGRESS", .verdict = "AUDIT",
-			  .from = ID("shop/sa/checkout"), .to = ID("shop/sa/cache"),
-			  .port = 6379));
+			  .from = ID("shop/sa/checkout"), .to = ID("shop/sa/cache"), .port = 6379));
 	demo_show_flows(demo);
 }
 
@@ -142,8 +142,8 @@ static void who_is_my_peer(struct demo *demo)
 	json_t *line;
 
 	demo_say("a server of shop/web asks the kernel who has connected");
-	server = lab_serve(demo->lab, demo->web, "--report", WEB ":8081", NULL);
-	lab_connect(demo->lab, demo->checkout, WEB ":8081", NULL);
+	server = lab_serve(demo->lab, demo->web, "--report", WEB ":8081");
+	lab_connect(demo->lab, demo->checkout, WEB ":8081");
 	line = lab_read(server, 2000);
 	demo_step(demo, "getsockopt(COUNTERSIGN_PEER)", ID("shop/sa/checkout") ", verified",
 		  lab_printf(demo->lab, "%s, %s", lab_str(line, "peer.spiffe_id"),

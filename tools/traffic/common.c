@@ -111,9 +111,12 @@ void give_descriptor(const char *path, int fd)
 {
 	char byte = 'x';
 	struct iovec iov = { &byte, 1 };
-	union rights rights = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS,
+	union rights rights = { .header = { .cmsg_level = SOL_SOCKET,
+					    .cmsg_type = SCM_RIGHTS,
 					    .cmsg_len = CMSG_LEN(sizeof(int)) } };
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &rights,
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = &rights,
 				  .msg_controllen = sizeof(rights) };
 	struct sockaddr_un addr;
 	int listener = unix_socket(path, &addr);
@@ -135,7 +138,9 @@ int take_descriptor(const char *path)
 	char byte;
 	struct iovec iov = { &byte, 1 };
 	union rights rights;
-	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &rights,
+	struct msghdr message = { .msg_iov = &iov,
+				  .msg_iovlen = 1,
+				  .msg_control = &rights,
 				  .msg_controllen = sizeof(rights) };
 	struct sockaddr_un addr;
 	int giver = unix_socket(path, &addr);

@@ -5,7 +5,10 @@
 
 enum option_kind { OPTION_FLAG, OPTION_NUMBER, OPTION_TEXT, OPTION_ADDRESS };
 
-#define FIELD(name, kind, field) { name, kind, offsetof(struct options, field) }
+#define FIELD(name, kind, field)                            \
+	{                                                   \
+		name, kind, offsetof(struct options, field) \
+	}
 
 static const struct option_field {
 	const char *name;

@@ -284,8 +284,8 @@ void hex_text(const uint8_t *bytes, size_t n, char *text)
 
 void mac_parse(const char *text, uint8_t mac[static 6])
 {
-	if (text && sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2], &mac[3],
-			   &mac[4], &mac[5]) == 6)
+	if (text && sscanf(text, "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2],
+			   &mac[3], &mac[4], &mac[5]) == 6)
 		return;
 	fprintf(stderr, "traffic: --mac=aa:bb:cc:dd:ee:ff is needed\n");
 	exit(2);
