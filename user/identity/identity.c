@@ -3,7 +3,7 @@
 
 #define IDENTITY_ENCODING 1 /* first byte of a record; bump when the encoding changes */
 
-/* Labels that change while what a workload is does not. docs/policy.md repeats this list. */
+/* Labels that change while what a workload is does not. */
 static const char *const identity_noise[] = {
 	"apps.kubernetes.io/pod-index",
 	"batch.kubernetes.io/controller-uid",
@@ -68,8 +68,8 @@ void identity_encode(const struct identity_record *record, struct bytes *ret)
 	}
 }
 
-int identity_number_above(const uint64_t salt[static 2], const struct bytes *record,
-			  uint64_t least, uint64_t *ret)
+int identity_number_above(const uint64_t salt[static 2], const struct bytes *record, uint64_t least,
+			  uint64_t *ret)
 {
 	const struct cs_key key = { .k0 = salt[0], .k1 = salt[1] };
 	_cleanup_bytes_ struct bytes longer = { 0 };

@@ -68,8 +68,8 @@ bool identity_label_is_noise(const char *key);
 void identity_encode(const struct identity_record *record, struct bytes *ret);
 
 /* The number of an encoded record, in [@least, 2^46). @least is no more than 2^45. */
-int identity_number_above(const uint64_t salt[static 2], const struct bytes *record,
-			  uint64_t least, uint64_t *ret);
+int identity_number_above(const uint64_t salt[static 2], const struct bytes *record, uint64_t least,
+			  uint64_t *ret);
 
 static inline int identity_number(const uint64_t salt[static 2], const struct bytes *record,
 				  uint64_t *ret)

@@ -11,7 +11,8 @@ bool spiffe_trust_domain_valid(const char *trust_domain)
 {
 	size_t n = strlen(trust_domain);
 
-	return n > 0 && n <= SPIFFE_TRUST_DOMAIN_MAX && strspn(trust_domain, TRUST_DOMAIN_CHARS) == n;
+	return n > 0 && n <= SPIFFE_TRUST_DOMAIN_MAX &&
+	       strspn(trust_domain, TRUST_DOMAIN_CHARS) == n;
 }
 
 static bool spiffe_segment_valid(const char *segment)
@@ -48,8 +49,8 @@ static const char *spiffe_part_problem(size_t i, const char *s, size_t n, bool s
 	if (n == 0)
 		return i == 0 ? "the trust domain is empty" : "it has an empty segment";
 	if (strspn(s, allowed) < n)
-		return i == 0 ? "the trust domain may only have the characters a-z 0-9 . _ -" :
-				"a segment may only have the characters a-z A-Z 0-9 . _ -";
+		return i == 0 ? "the trust domain may only have the characters a-z 0-9 . _ -"
+			      : "a segment may only have the characters a-z A-Z 0-9 . _ -";
 	if (!star && memchr(s, '*', n))
 		return "an ID has no wildcard";
 	if (memmem(s, n, "**", 2))

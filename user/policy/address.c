@@ -121,8 +121,8 @@ const char *cidr_parse(const char *text, struct cs_cidr *ret)
 		return problem;
 	bits = prefix_length(slash + 1, is_v4_mapped(addr.byte) ? 32 : ADDRESS_BITS);
 	if (bits < 0)
-		return is_v4_mapped(addr.byte) ? "has a prefix length that is not 0 to 32" :
-						 "has a prefix length that is not 0 to 128";
+		return is_v4_mapped(addr.byte) ? "has a prefix length that is not 0 to 32"
+					       : "has a prefix length that is not 0 to 128";
 	cidr = cidr_of(addr.word, bits + (is_v4_mapped(addr.byte) ? ADDRESS_V4_BITS : 0));
 	if (memcmp(cidr.word, addr.word, sizeof(cidr.word)) != 0)
 		return "has bits set behind its prefix";

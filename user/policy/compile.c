@@ -90,9 +90,9 @@ static void trim_image(struct image *image)
 
 static void compile_done(struct compile *c)
 {
-	struct keymap *maps[] = { &c->noise,	   &c->by_record, &c->by_number, &c->by_name,
-				  &c->by_namespace, &c->by_ruleset, &c->by_peers, &c->by_prefix,
-				  &c->by_bits,	   &c->by_address };
+	struct keymap *maps[] = { &c->noise,	    &c->by_record,  &c->by_number, &c->by_name,
+				  &c->by_namespace, &c->by_ruleset, &c->by_peers,  &c->by_prefix,
+				  &c->by_bits,	    &c->by_address };
 
 	for (size_t i = 0; i < ARRAY_SIZE(maps); i++)
 		keymap_done(maps[i]);
@@ -105,10 +105,10 @@ DEFINE_TRIVIAL_CLEANUP(struct compile *, compile_done)
 int policy_compile(const struct policy_set *set, const struct policy_options *options,
 		   struct rule_ids *ids, struct image **ret, struct policy_errors *errors)
 {
-	static int (*const steps[])(struct compile *c) = {
-		check_options,	compile_alloc,	 compile_identities, compile_subjects,
-		compile_rule_ids, compile_rulesets, compile_classes,	compile_rows,
-		compile_places,
+	static int (*const steps[])(struct compile * c) = {
+		check_options,	  compile_alloc,    compile_identities,
+		compile_subjects, compile_rule_ids, compile_rulesets,
+		compile_classes,  compile_rows,	    compile_places,
 	};
 	_cleanup_(compile_donep) struct compile *c = calloc(1, sizeof(*c));
 	int r = 0;

@@ -155,13 +155,13 @@ struct compile {
 };
 
 /* Room for one more in a GROWING array; evaluates to false when there is no memory. */
-#define GROW(c, array)                                                                        \
-	({                                                                                    \
-		void *_grown = arena_grow(&(c)->arena, (array)->item, (array)->n,             \
-					  &(array)->capacity, sizeof(*(array)->item));        \
-		if (_grown)                                                                   \
-			(array)->item = _grown;                                               \
-		_grown != NULL;                                                               \
+#define GROW(c, array)                                                                 \
+	({                                                                             \
+		void *_grown = arena_grow(&(c)->arena, (array)->item, (array)->n,      \
+					  &(array)->capacity, sizeof(*(array)->item)); \
+		if (_grown)                                                            \
+			(array)->item = _grown;                                        \
+		_grown != NULL;                                                        \
 	})
 
 int compile_identities(struct compile *c);

@@ -15,8 +15,7 @@ static const __u32 v4_words[4] = { [2] = __builtin_bswap32(0xffff) };
 static int get_prefix(struct compile *c, const struct cs_cidr *cidr, uint32_t *ret)
 {
 	static const struct limit limit = { "CS_CLASSES_MAX", CS_CLASSES_MAX - 1,
-					    "different prefixes",
-					    "join neighbouring prefixes" };
+					    "different prefixes", "join neighbouring prefixes" };
 	const struct place *place = c->policy ? &c->policy->place : NULL;
 	struct prefix *prefix;
 	int r;

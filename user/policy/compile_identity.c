@@ -126,7 +126,8 @@ static int get_name(struct compile *c, const struct workload *workload, uint32_t
 
 	if (c->image->n_names == CS_NAMES_MAX)
 		return compile_limit(c, &limit, &workload->place);
-	r = spiffe_build(c->options->trust_domain, workload->namespace, workload->service_account, id);
+	r = spiffe_build(c->options->trust_domain, workload->namespace, workload->service_account,
+			 id);
 	if (r < 0) {
 		policy_errors_add(c->errors, &workload->place, "spec.serviceAccount",
 				  "the SPIFFE ID of workload %s/%s would be longer than %d bytes: "

@@ -223,9 +223,9 @@ int compile_selector(struct compile *c, const struct rule *rule, uint16_t *ret)
 		return r;
 	if (new)
 		r = compile_collect(c, rule);
-	for (size_t i = 0; new && i < c->n_collected && r == 0; i++)
+	for (size_t i = 0; new &&i < c->n_collected &&r == 0; i++)
 		r = bits_add(c, &c->identities[c->collected[i]].bits, selector);
-	for (size_t i = 0; new && i < rule->n_peers && r == 0; i++)
+	for (size_t i = 0; new &&i < rule->n_peers &&r == 0; i++)
 		if (rule->peers[i].kind == PEER_CIDR)
 			r = compile_block(c, &rule->peers[i], selector);
 	if (r == 0)
@@ -268,7 +268,7 @@ int compile_named_selector(struct compile *c, const struct rule *rule,
 		r = get_selector(c, &key, &selector, &new);
 	if (r == 0 && new)
 		r = compile_collect(c, rule);
-	for (size_t i = 0; r == 0 && new && i < c->n_collected; i++)
+	for (size_t i = 0; r == 0 && new &&i < c->n_collected; i++)
 		if (has_named_port(c, c->collected[i], match, port))
 			r = bits_add(c, &c->identities[c->collected[i]].bits, selector);
 	if (r == 0)

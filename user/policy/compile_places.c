@@ -10,8 +10,7 @@ static char *copy(const char *s)
 static int add_workload(struct compile *c, size_t i)
 {
 	static const struct limit limit = { "CS_WORKLOADS_MAX", CS_WORKLOADS_MAX - 1,
-					    "workloads on this node",
-					    "move some to another node" };
+					    "workloads on this node", "move some to another node" };
 	const struct workload *workload = c->set->workloads.item[i];
 	const struct image_identity *identity = &c->image->identities[c->identity_of[i]];
 	const struct subject *subject;

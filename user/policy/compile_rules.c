@@ -77,9 +77,10 @@ static bool rule_takes_part(const struct compile *c, const struct isolation *iso
 
 static int rules_limit(struct compile *c)
 {
-	static const struct limit limit = { "CS_RULES_MAX", CS_RULES_MAX,
-					    "rules in one direction (each port counts)",
-					    "use port ranges and put peers of equal ports together" };
+	static const struct limit limit = {
+		"CS_RULES_MAX", CS_RULES_MAX, "rules in one direction (each port counts)",
+		"use port ranges and put peers of equal ports together"
+	};
 
 	return compile_limit(c, &limit, &c->policy->place);
 }
@@ -150,8 +151,8 @@ static void set_default(const struct compile *c, const struct isolation *isolati
 	uint8_t verdict = c->options->default_verdict;
 
 	ret->default_verdict = verdict;
-	ret->default_reason = verdict == CS_VERDICT_ALLOW ? CS_REASON_NOT_ISOLATED :
-							    CS_REASON_DEFAULT_ACTION;
+	ret->default_reason = verdict == CS_VERDICT_ALLOW ? CS_REASON_NOT_ISOLATED
+							  : CS_REASON_DEFAULT_ACTION;
 	if (isolation->enforce) {
 		ret->default_verdict = CS_VERDICT_DENY;
 		ret->default_reason = CS_REASON_DEFAULT_DENY;

@@ -49,7 +49,8 @@ static int named_ingress(struct compile *c, const struct rule *rule, struct used
 	r = rule_selector(c, rule, used);
 	if (r < 0)
 		return r;
-	return add_target(c, targets, &(struct target){ used->selector, port, port, match->protocol });
+	return add_target(c, targets,
+			  &(struct target){ used->selector, port, port, match->protocol });
 }
 
 static bool has_port(const struct targets *targets, size_t from, uint16_t port)
@@ -76,7 +77,8 @@ static int named_egress(struct compile *c, const struct rule *rule, const struct
 		uint16_t port = workload ? port_of(&workload->ports, match) : 0;
 
 		if (port && !has_port(targets, from, port))
-			r = add_target(c, targets, &(struct target){ 0, port, port, match->protocol });
+			r = add_target(c, targets,
+				       &(struct target){ 0, port, port, match->protocol });
 		if (targets->n > CS_RULES_MAX)
 			return r;
 	}
@@ -99,8 +101,9 @@ static int expand_port(struct compile *c, const struct rule *rule, enum cs_direc
 	r = rule_selector(c, rule, used);
 	if (r < 0)
 		return r;
-	return add_target(c, targets, &(struct target){ used->selector, match->min, match->max,
-							match->protocol });
+	return add_target(c, targets,
+			  &(struct target){ used->selector, match->min, match->max,
+					    match->protocol });
 }
 
 /* Whether what the rule means depends on who its subject is. */

@@ -84,11 +84,11 @@ static uint32_t class_of_workload(const struct image *image, const struct party 
 {
 	for (size_t i = 0; i < image->n_endpoints; i++) {
 		const struct image_endpoint *endpoint = &image->endpoints[i];
-		bool own = party->workload ?
-				   endpoint->workload_index &&
-					   &image->workloads[endpoint->workload_index - 1] ==
-						   party->workload :
-				   endpoint->identity == party->identity->identity;
+		bool own = party->workload
+				   ? endpoint->workload_index &&
+					     &image->workloads[endpoint->workload_index - 1] ==
+						     party->workload
+				   : endpoint->identity == party->identity->identity;
 
 		if (own)
 			return endpoint->class_index;
@@ -119,8 +119,8 @@ static int find_party(const struct image *image, const char *text, struct party 
 
 	if (entity)
 		return party_by_entity(image, entity, ret);
-	return strchr(text, '/') ? party_by_name(image, text, ret) :
-				   party_by_address(image, text, ret);
+	return strchr(text, '/') ? party_by_name(image, text, ret)
+				 : party_by_address(image, text, ret);
 }
 
 static const struct cs_ruleset *ruleset_of(const struct image *image, const struct party *subject,

@@ -41,8 +41,7 @@ struct list_spec {
 	const char *of; /* "addresses": for messages */
 };
 
-void parse_error(struct parse *p, const struct node *node, const char *format, ...)
-	_printf_(3, 4);
+void parse_error(struct parse *p, const struct node *node, const char *format, ...) _printf_(3, 4);
 
 /* "expected X, got a list" */
 void parse_wrong_type(struct parse *p, const struct node *node, const char *expected);

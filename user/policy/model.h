@@ -133,18 +133,19 @@ struct workload {
 };
 
 /* A Namespace object: only its labels are of interest. */
-struct namespace {
+struct namespace
+{
 	struct place place;
 	const char *name;
 	struct labels labels;
 };
 
 /* Objects of one kind, and a table from a name to the place in the list. */
-#define MODEL_LIST(type)      \
-	struct {              \
-		type **item;  \
-		size_t n;     \
-		size_t capacity; \
+#define MODEL_LIST(type)             \
+	struct {                     \
+		type **item;         \
+		size_t n;            \
+		size_t capacity;     \
 		struct keymap names; \
 	}
 

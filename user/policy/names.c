@@ -29,25 +29,27 @@ static bool shape_fits(const struct shape *shape, const char *s, size_t n)
 	return !shape->ends || strchr(shape->first, s[n - 1]);
 }
 
-static const struct shape dns_shape = {
-	.max = DNS_LABEL_MAX, .chars = LOWER DIGITS "-", .first = LOWER DIGITS, .ends = true
-};
+static const struct shape dns_shape = { .max = DNS_LABEL_MAX,
+					.chars = LOWER DIGITS "-",
+					.first = LOWER DIGITS,
+					.ends = true };
 static const struct shape label_shape = { .max = LABEL_NAME_MAX,
 					  .chars = LOWER UPPER DIGITS "-_.",
 					  .first = LOWER UPPER DIGITS,
 					  .ends = true };
-static const struct shape port_shape = {
-	.max = PORT_NAME_MAX, .chars = LOWER DIGITS "-", .first = LOWER DIGITS, .ends = true
-};
+static const struct shape port_shape = { .max = PORT_NAME_MAX,
+					 .chars = LOWER DIGITS "-",
+					 .first = LOWER DIGITS,
+					 .ends = true };
 static const struct shape rule_shape = { .max = RULE_NAME_MAX,
 					 .chars = LOWER UPPER DIGITS "-_./",
 					 .first = LOWER UPPER DIGITS };
 
 const char *dns_label_problem(const char *name)
 {
-	return shape_fits(&dns_shape, name, strlen(name)) ?
-		       NULL :
-		       "is no DNS label: 1 to 63 of a-z 0-9 -, first and last a letter or digit";
+	return shape_fits(&dns_shape, name, strlen(name))
+		       ? NULL
+		       : "is no DNS label: 1 to 63 of a-z 0-9 -, first and last a letter or digit";
 }
 
 const char *dns_subdomain_problem(const char *name)
@@ -101,9 +103,9 @@ const char *port_name_problem(const char *name)
 
 const char *rule_name_problem(const char *name)
 {
-	return shape_fits(&rule_shape, name, strlen(name)) ?
-		       NULL :
-		       "is no rule name: at most 100 of a-z A-Z 0-9 . _ - /, first a letter or digit";
+	return shape_fits(&rule_shape, name, strlen(name))
+		       ? NULL
+		       : "is no rule name: at most 100 of a-z A-Z 0-9 . _ - /, first a letter or digit";
 }
 
 static const char *cgroup_segment_problem(const char *s, size_t n)

@@ -36,7 +36,8 @@ static bool text_is_number(const char *text)
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (strcasecmp(text, words[i]) == 0)
 			return true;
-	if (!strpbrk(text, "0123456789") || strspn(text, "0123456789abcdefABCDEFxo+-._") != strlen(text))
+	if (!strpbrk(text, "0123456789") ||
+	    strspn(text, "0123456789abcdefABCDEFxo+-._") != strlen(text))
 		return false;
 	if (startswith(text, "0o"))
 		return strspn(text + 2, "01234567") == strlen(text + 2);

@@ -18,8 +18,10 @@ int parse_dns_name(struct parse *p, const struct node *node, void *target); /* c
 int parse_labels(struct parse *p, const struct node *node, void *target); /* struct labels */
 int parse_selector(struct parse *p, const struct node *node, void *target); /* struct selector */
 int parse_protocol(struct parse *p, const struct node *node, void *target); /* uint8_t */
-int parse_ingress_rules(struct parse *p, const struct node *node, void *target); /* struct direction */
-int parse_egress_rules(struct parse *p, const struct node *node, void *target); /* struct direction */
+int parse_ingress_rules(struct parse *p, const struct node *node,
+			void *target); /* struct direction */
+int parse_egress_rules(struct parse *p, const struct node *node,
+		       void *target); /* struct direction */
 int parse_peers(struct parse *p, const struct node *node, void *target); /* struct rule: peers */
 int parse_ports(struct parse *p, const struct node *node, void *target); /* struct rule: ports */
 

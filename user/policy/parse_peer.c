@@ -50,7 +50,7 @@ static int parse_entity(struct parse *p, const struct node *node, void *target)
 #define X(num, name, text) { text, num },
 		CS_ENTITIES(X)
 #undef X
-		{ 0 },
+			{ 0 },
 	};
 	struct peer *peer = target;
 
@@ -205,10 +205,11 @@ static int parse_entry(struct parse *p, const struct node *node, void *target)
 	selector = node_get(node, "selector") || node_get(node, "namespaceSelector");
 	kinds = node->n - (node_get(node, "selector") && node_get(node, "namespaceSelector"));
 	if (kinds != 1)
-		parse_error(p, node,
-			    "expected exactly one of serviceAccounts, spiffeIDs, cidrs, entities or "
-			    "selector with namespaceSelector, got %zu: %s",
-			    kinds, kinds ? "make them entries of their own" : "say who is meant");
+		parse_error(
+			p, node,
+			"expected exactly one of serviceAccounts, spiffeIDs, cidrs, entities or "
+			"selector with namespaceSelector, got %zu: %s",
+			kinds, kinds ? "make them entries of their own" : "say who is meant");
 	return selector ? selector_peer(p, node, entry) : 0;
 }
 

@@ -51,15 +51,15 @@ static int parse_expires(struct parse *p, const struct node *node, void *target)
 	return 0;
 }
 
-#define RULE_FIELDS(peers)                                              \
-	{ "name", FIELD(struct rule, name, parse_rule_name) },          \
-	{ "action", FIELD(struct rule, action, parse_action) },         \
-	{ "authentication",                                             \
-	  FIELD(struct rule, authenticated, parse_authentication) },    \
-	{ (peers), .parse = parse_peers },                              \
-	{ "ports", .parse = parse_ports },                              \
-	{ "expires", FIELD(struct rule, expires, parse_expires) },      \
-	{ 0 }
+#define RULE_FIELDS(peers)                                                                     \
+	{ "name", FIELD(struct rule, name, parse_rule_name) },                                 \
+		{ "action", FIELD(struct rule, action, parse_action) },                        \
+		{ "authentication", FIELD(struct rule, authenticated, parse_authentication) }, \
+		{ (peers), .parse = parse_peers }, { "ports", .parse = parse_ports },          \
+		{ "expires", FIELD(struct rule, expires, parse_expires) },                     \
+	{                                                                                      \
+		0                                                                              \
+	}
 
 static const struct field ingress_fields[] = { RULE_FIELDS("from") };
 static const struct field egress_fields[] = { RULE_FIELDS("to") };
@@ -77,8 +77,9 @@ static void check_named_egress(struct parse *p, const struct node *node, const s
 	for (size_t i = 0; i < rule->n_peers; i++)
 		nameless |= rule->peers[i].kind >= PEER_CIDR;
 	if (named && nameless)
-		parse_error(p, node, "a named port means nothing for cidrs and entities: write its "
-				     "number, or put them into a rule of their own");
+		parse_error(p, node,
+			    "a named port means nothing for cidrs and entities: write its "
+			    "number, or put them into a rule of their own");
 }
 
 static int parse_rule(struct parse *p, const struct node *node, struct rule *rule,
@@ -93,8 +94,9 @@ static int parse_rule(struct parse *p, const struct node *node, struct rule *rul
 	if (r < 0 || p->errors->total != before)
 		return r;
 	if (rule->authenticated && rule->action != CS_ACTION_ALLOW)
-		parse_error(p, node, "authentication: Required is for Allow: a Deny that spares "
-				     "unverified peers would be open to anybody");
+		parse_error(p, node,
+			    "authentication: Required is for Allow: a Deny that spares "
+			    "unverified peers would be open to anybody");
 	if (fields == egress_fields)
 		check_named_egress(p, node, rule);
 	return 0;
@@ -132,8 +134,9 @@ static int name_rules(struct parse *p, const struct node *node, struct direction
 		if (r != -EEXIST)
 			continue;
 		keymap_get(&names, rule->name, strlen(rule->name), &first);
-		parse_error(p, node->item[i], "the rule name \"%s\" is given twice, first on line %u",
-			    rule->name, direction->rules[first].place.line);
+		parse_error(p, node->item[i],
+			    "the rule name \"%s\" is given twice, first on line %u", rule->name,
+			    direction->rules[first].place.line);
 		r = 0;
 	}
 	return r < 0 ? r : 0;

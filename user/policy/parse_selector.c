@@ -180,8 +180,7 @@ int parse_selector(struct parse *p, const struct node *node, void *target)
 {
 	static const struct field fields[] = {
 		{ "matchLabels", .parse = parse_match_labels, .offset = 0 },
-		{ "matchExpressions",
-		  .parse = parse_match_expressions,
+		{ "matchExpressions", .parse = parse_match_expressions,
 		  .offset = sizeof(struct selector) },
 		{ 0 },
 	};

@@ -115,14 +115,15 @@ int set_add_policy(struct parse *p, struct policy *policy)
 {
 	struct policy_set *set = p->set;
 	char *full = full_name(&set->arena, policy->namespace, policy->name);
-	const struct claim claim = { &set->policies.names, "metadata.name", "this IdentityPolicy",
-				     full, full ? strlen(full) : 0, (uint32_t)set->policies.n };
+	const struct claim claim = { &set->policies.names,    "metadata.name",
+				     "this IdentityPolicy",   full,
+				     full ? strlen(full) : 0, (uint32_t)set->policies.n };
 	uint32_t first;
 	void *item;
 	int r;
 
-	item = arena_grow(&set->arena, set->policies.item, set->policies.n,
-			  &set->policies.capacity, sizeof(policy));
+	item = arena_grow(&set->arena, set->policies.item, set->policies.n, &set->policies.capacity,
+			  sizeof(policy));
 	if (!full || !item)
 		return -ENOMEM;
 	set->policies.item = item;
@@ -138,9 +139,9 @@ int set_add_policy(struct parse *p, struct policy *policy)
 int set_add_namespace(struct parse *p, struct namespace *namespace)
 {
 	struct policy_set *set = p->set;
-	const struct claim claim = { &set->namespaces.names, "metadata.name", "this Namespace",
-				     namespace->name, strlen(namespace->name),
-				     (uint32_t)set->namespaces.n };
+	const struct claim claim = { &set->namespaces.names,  "metadata.name",
+				     "this Namespace",	      namespace->name,
+				     strlen(namespace->name), (uint32_t)set->namespaces.n };
 	uint32_t first;
 	void *item;
 	int r;

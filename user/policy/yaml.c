@@ -37,7 +37,8 @@ int yaml_stream_new(const char *text, size_t length, struct yaml_stream **ret)
 	if (!stream)
 		return -ENOMEM;
 	if (length >= strlen(YAML_BOM) && memcmp(text, YAML_BOM, strlen(YAML_BOM)) == 0) {
-		text += strlen(YAML_BOM); /* the parser skips it only when it guesses the encoding */
+		text += strlen(
+			YAML_BOM); /* the parser skips it only when it guesses the encoding */
 		length -= strlen(YAML_BOM);
 	}
 	if (!yaml_parser_initialize(&stream->parser)) {
@@ -249,11 +250,11 @@ static int yaml_read(struct yaml_stream *stream, const yaml_event_t *event, stru
 	if (!node)
 		return -ENOMEM;
 	node->line = line;
-	node->type = event->type == YAML_SCALAR_EVENT	      ? NODE_TEXT :
-		     event->type == YAML_SEQUENCE_START_EVENT ? NODE_LIST :
-								NODE_MAP;
-	r = node->type == NODE_TEXT ? yaml_read_text(stream, event, node) :
-				      yaml_read_nested(stream, node);
+	node->type = event->type == YAML_SCALAR_EVENT		? NODE_TEXT
+		     : event->type == YAML_SEQUENCE_START_EVENT ? NODE_LIST
+								: NODE_MAP;
+	r = node->type == NODE_TEXT ? yaml_read_text(stream, event, node)
+				    : yaml_read_nested(stream, node);
 	if (r == 0)
 		*ret = node;
 	return r;
@@ -277,7 +278,8 @@ int yaml_stream_next(struct yaml_stream *stream, struct arena *arena, const stru
 			return r;
 		stream->ended = event.type == YAML_STREAM_END_EVENT;
 		if (event.type == YAML_SCALAR_EVENT || event.type == YAML_ALIAS_EVENT ||
-		    event.type == YAML_SEQUENCE_START_EVENT || event.type == YAML_MAPPING_START_EVENT)
+		    event.type == YAML_SEQUENCE_START_EVENT ||
+		    event.type == YAML_MAPPING_START_EVENT)
 			r = yaml_read(stream, &event, &root);
 		yaml_event_delete(&event);
 		if (r < 0)
