@@ -62,6 +62,22 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
+struct fastopen_queue {
+	int max_qlen;
+};
+
+struct request_sock_queue {
+	struct fastopen_queue fastopenq;
+};
+
+struct inet_connection_sock {
+	struct request_sock_queue icsk_accept_queue;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+};
+
 struct seq_file;
 
 struct bpf_iter_meta {

@@ -78,6 +78,24 @@ __inline __u8 cs_syn_sender(const struct cs_hook *h, const struct cs_options *o,
 	return 0;
 }
 
+/*
+ * A client that asks for a Fast Open cookie gets it in the SYN-ACK, and then the tag does
+ * not fit there. If policy wants proof, such a SYN is refused: the client's next one does
+ * not ask, a second later, where otherwise the connection would never come about.
+ */
+__subprog int cs_cookie_spoils_proof(struct cs_hook *h, const struct cs_who *claimed)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(h->sk);
+	struct cs_who who = *claimed;
+	struct cs_decision d;
+
+	if (!tcp || BPF_CORE_READ(tcp, inet_conn.icsk_accept_queue.fastopenq.max_qlen) <= 0)
+		return 0;
+	who.auth = CS_AUTH_FAST_OPEN;
+	cs_ask(h, &who, CS_INGRESS, h->p->dport, &d);
+	return d.result.verdict == CS_VERDICT_DENY;
+}
+
 /* A SYN to a listener: refused here when the claim alone is refused, before any state. */
 __subprog int cs_server_syn(struct cs_hook *h)
 {
@@ -98,6 +116,8 @@ __subprog int cs_server_syn(struct cs_hook *h)
 			d.result.reason = CS_REASON_FAST_OPEN_DATA;
 		return cs_turn_away(h, &who, &d, CS_EVENT_EARLY);
 	}
+	if (o.seen & CS_SEEN_COOKIE_REQUEST && cs_cookie_spoils_proof(h, &who))
+		return cs_refuse_packet(h, &who, CS_REASON_FAST_OPEN_COOKIE);
 	if (cs_has_payload(h->p))
 		cs_accept_put(h, &who, &d); /* Fast Open may make the socket now */
 	cs_caller_of(h, &caller);

@@ -19,6 +19,7 @@ enum cs_options_seen {
 	CS_SEEN_MPTCP = 1 << 0,
 	CS_SEEN_FASTOPEN = 1 << 1, /* with a cookie */
 	CS_SEEN_BROKEN = 1 << 2, /* an option runs past the header */
+	CS_SEEN_COOKIE_REQUEST = 1 << 3, /* Fast Open without a cookie: asks for one */
 };
 
 /* What a segment's options say. */
@@ -85,8 +86,8 @@ static long cs_option_step(__u32 i, void *ctx)
 	}
 	if (kind == CS_TCPOPT_MPTCP)
 		w->seen |= CS_SEEN_MPTCP;
-	if (kind == CS_TCPOPT_FASTOPEN && length > 2)
-		w->seen |= CS_SEEN_FASTOPEN;
+	if (kind == CS_TCPOPT_FASTOPEN)
+		w->seen |= length > 2 ? CS_SEEN_FASTOPEN : CS_SEEN_COOKIE_REQUEST;
 	w->at = at + length;
 	return 0;
 }

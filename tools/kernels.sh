@@ -95,8 +95,8 @@ make_guest() {
 	rm -rf "$GUEST"
 	mkdir -p "$GUEST"/{bin,sbin,usr/bin,usr/sbin,proc,sys,dev,etc,root,lib,lib64,countersign}
 	cp "$BUSYBOX" "$GUEST/bin/"
-	for name in $("$BUSYBOX" --list); do
-		[ "$name" = ip ] || ln -sf busybox "$GUEST/bin/$name"
+	"$BUSYBOX" --list | grep -vxE 'busybox|ip' | while IFS= read -r name; do
+		ln -s busybox "$GUEST/bin/$name"
 	done
 	ln -s ../bin/busybox "$GUEST/sbin/modprobe" # the kernel asks for modules by this path
 	for name in countersignd countersign traffic peer_server test-lab; do
@@ -122,7 +122,7 @@ make_verifier() {
 
 # The modules of the kernel unpacked in $1, release $2, as an archive that adds to the guest's.
 module_archive() {
-	local from=$1 release=$2 to=$1/initramfs part
+	local from=$1 release=$2 to=$1/modules part
 
 	[ ! -d "$from/lib/modules" ] || from=$from/lib/modules/$release
 	[ ! -d "$from/usr/lib/modules" ] || from=$from/usr/lib/modules/$release
@@ -158,7 +158,8 @@ prepare() {
 	[ -s "$tree/vmlinuz" ] || { echo "no vmlinuz in $package" && return 1; }
 	release=$(find "$tree" -path '*/lib/modules/*' -prune -printf '%f\n' | head -n 1)
 	module_archive "$tree" "$release" >"$tree/modules.cpio"
-	cat "$VM/guest.cpio" "$tree/modules.cpio" >"$tree/initramfs"
+	cat "$VM/guest.cpio" "$tree/modules.cpio" >"$tree/initramfs" ||
+		{ echo "cannot write $tree/initramfs" && return 1; }
 }
 
 # KVM of a nested machine may hang, and -cpu max panics 6.12: plain emulation of a Haswell.
@@ -202,12 +203,18 @@ show_checks() {
 	done < <(grep '^check ' "$VM/$name/found")
 }
 
+# The kernel's last word, or the emulator's.
+why_not() {
+	cat "$1/qemu" "$1/console" 2>/dev/null | tr -d '\r' |
+		awk '{ last = $0 } /panic|BUG|rror/ { word = $0 } END { print word ? word : last }'
+}
+
 show() {
 	local name=$1 took=$2 release
 
 	release=$(sed -n 's/^kernel //p' "$VM/$name/found")
 	if [ -z "$release" ]; then
-		skip "$name" "does not boot: $(tail -n 1 "$VM/$name/qemu" "$VM/$name/console" 2>/dev/null | tr -d '\r' | tail -n 1)"
+		skip "$name" "does not boot: $(why_not "$VM/$name")"
 		return
 	fi
 	seen=$((seen + 1))

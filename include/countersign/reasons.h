@@ -63,7 +63,10 @@
 	  "Fast Open data came before the peer could be verified",                                 \
 	  "the client's retry without Fast Open passes")                                           \
 	X(38, NO_FLOW, "CT_NO_MAP_FOUND", "no rule allows it and it answers no known flow",        \
-	  "add an allow rule, or let the client send first")
+	  "add an allow rule, or let the client send first")                                       \
+	X(39, FAST_OPEN_COOKIE, "AUTH_REQUIRED",                                                   \
+	  "the Fast Open cookie leaves no room for the tag",                                       \
+	  "the client's retry without Fast Open passes")
 
 enum cs_reason {
 #define X(num, name, desc, text, remedy) CS_REASON_##name = (num),

@@ -52,7 +52,7 @@ struct option_case {
 	bool tag_read; /* tag word and, when 20 long, MAC are right */
 };
 
-enum { MPTCP = 1, FASTOPEN = 2, BROKEN = 4 };
+enum { MPTCP = 1, FASTOPEN = 2, BROKEN = 4, COOKIE_REQUEST = 8 };
 
 #define BYTES(...) { __VA_ARGS__ }, sizeof((uint8_t[]){ __VA_ARGS__ })
 
@@ -83,7 +83,7 @@ static const struct option_case option_cases[] = {
 	{ "MP_CAPABLE", BYTES(30, 4, 1, 0x81, SYN_TAG), 1, 12, MPTCP, true },
 	{ "a Fast Open cookie", BYTES(34, 10, 1, 2, 3, 4, 5, 6, 7, 8, 1, 1), 0, 0, FASTOPEN,
 	  false },
-	{ "a Fast Open cookie request", BYTES(34, 2, 1, 1, SYN_TAG), 1, 12, 0, true },
+	{ "a Fast Open cookie request", BYTES(34, 2, 1, 1, SYN_TAG), 1, 12, COOKIE_REQUEST, true },
 	{ "forty NOPs",
 	  BYTES(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
 		1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1),

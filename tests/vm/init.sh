@@ -23,7 +23,7 @@ say() {
 }
 
 say_log() {
-	sed 's/^/log /' "$1" | tail -n 400 >/dev/ttyS1
+	grep -v 'SKIP test was skipped' "$1" | tail -n 200 | sed 's/^/log /' >/dev/ttyS1
 }
 
 mount_all() {
@@ -52,7 +52,8 @@ check() {
 	local code=0 result
 
 	/countersign/test-lab -j1 --filter "$2" --tap=/tmp/tap >/tmp/log 2>&1 || code=$?
-	grep -E '^(not )?ok ' /tmp/tap >/tmp/results
+	# Criterion calls what the filter leaves out skipped, too, without giving a reason.
+	grep -E '^(not )?ok ' /tmp/tap | grep -v 'SKIP test was skipped' >/tmp/results
 	if [ "$code" -ne 0 ] || grep -q '^not ok' /tmp/results || ! [ -s /tmp/results ]; then
 		say "check $1 FAILED $(grep -c '^not ok' /tmp/results) of $(wc -l </tmp/results)"
 		say_log /tmp/tap
@@ -67,7 +68,8 @@ check() {
 mount_all
 say "kernel $(uname -r)"
 verifier
-while read -r name filter; do
+# Without programs there is nothing to check: their refusal is the finding.
+[ -n "$refused" ] || while read -r name filter; do
 	check "$name" "$filter" </dev/null
 done </checks
 say end

@@ -4,6 +4,7 @@
 #include "user/agent/health.h"
 #include "user/agent/sweep.h"
 #include "user/base/clock.h"
+#include "user/base/host.h"
 #include "user/base/quote.h"
 
 /* Everything one reload works with. */
@@ -78,6 +79,7 @@ static int parse(struct attempt *attempt)
 
 static int compile(struct agent *agent, struct attempt *attempt)
 {
+	_cleanup_(host_addresses_freep) char **addresses = NULL;
 	struct policy_options options = {
 		.trust_domain = agent->options->trust_domain,
 		.default_verdict = agent->options->default_verdict,
@@ -86,7 +88,13 @@ static int compile(struct agent *agent, struct attempt *attempt)
 		.realtime_ns = clock_ns(CLOCK_REALTIME),
 		.boottime_ns = clock_ns(CLOCK_BOOTTIME),
 	};
+	int r;
 
+	/* Without them the entity Host matches nothing: no reason to keep a policy out. */
+	r = host_addresses(&addresses);
+	if (r < 0)
+		log_warning("cannot list this node's addresses", "error=\"%s\"", strerror(-r));
+	options.host_addresses = (const char *const *)addresses;
 	return policy_compile(attempt->set, &options, agent->rule_ids, &attempt->image,
 			      &attempt->errors);
 }

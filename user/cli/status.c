@@ -31,8 +31,8 @@ static void put_head(FILE *out, const json_t *status, bool healthy)
 
 	put_line(out, "Health", healthy ? "healthy" : "UNHEALTHY");
 	fprintf(out, "%-12s ", "Node");
-	cli_put(out, client_text(status, "node_name"));
-	fprintf(out, " (number %" JSON_INTEGER_FORMAT ")\n", client_number(status, "node"));
+	cli_put(out, client_text(status, "node"));
+	fprintf(out, " (number %" JSON_INTEGER_FORMAT ")\n", client_number(status, "node_number"));
 	put_line(out, "Version", client_text(status, "version"));
 	fprintf(out, "%-12s %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT " attached\n",
 		"Programs", client_number(programs, "attached"),

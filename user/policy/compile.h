@@ -101,6 +101,7 @@ struct prefix {
 	const struct place *place; /* of the policy that first names it, or NULL */
 	uint32_t uses; /* 1 + index of the first use, 0: none */
 	bool tag;
+	bool host; /* an address of this node */
 };
 
 #define GROWING(type)            \

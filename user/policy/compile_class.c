@@ -69,10 +69,17 @@ int compile_block(struct compile *c, const struct peer *peer, uint16_t selector)
 	return r;
 }
 
-static int add_tag_networks(struct compile *c)
+/* Prefixes that no policy names but the options do. */
+struct given {
+	const char *const *text; /* NULL-terminated, or NULL */
+	const char *where; /* for messages */
+	size_t flag; /* offset of the flag in struct prefix */
+};
+
+static int add_given(struct compile *c, const struct given *given)
 {
-	const char *const *text = c->options->tag_networks;
-	struct place place = { .file = "--tag-networks" };
+	const char *const *text = given->text;
+	struct place place = { .file = given->where };
 	struct cs_cidr cidr;
 	uint32_t i;
 	int r;
@@ -87,7 +94,7 @@ static int add_tag_networks(struct compile *c)
 		r = get_prefix(c, &cidr, &i);
 		if (r < 0)
 			return r;
-		c->prefixes.item[i]->tag = true;
+		*(bool *)((char *)c->prefixes.item[i] + given->flag) = true;
 	}
 	return 0;
 }
@@ -197,6 +204,8 @@ static int add_class(struct compile *c, uint32_t i)
 
 	class->prefix = prefix->cidr;
 	class->flags = is_tagged(c, &prefix->cidr) ? CS_CLASS_TAG : 0;
+	if (prefix->host)
+		class->flags |= CS_CLASS_HOST;
 	r = each_use(c, i, &bits, mark_excluded);
 	if (r == 0)
 		r = each_use(c, i, &bits, add_covered);
@@ -207,9 +216,14 @@ static int add_class(struct compile *c, uint32_t i)
 
 int compile_classes(struct compile *c)
 {
-	int r;
+	const struct given given[] = {
+		{ c->options->tag_networks, "--tag-networks", offsetof(struct prefix, tag) },
+		{ c->options->host_addresses, "this node's addresses", offsetof(struct prefix, host) },
+	};
+	int r = 0;
 
-	r = add_tag_networks(c);
+	for (size_t i = 0; i < ARRAY_SIZE(given) && r == 0; i++)
+		r = add_given(c, &given[i]);
 	if (r == 0)
 		r = split_families(c);
 	if (r < 0)

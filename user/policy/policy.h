@@ -57,6 +57,7 @@ struct policy_options {
 	const char *trust_domain; /* "example.org" */
 	uint8_t default_verdict; /* enum cs_verdict: when no policy isolates a direction */
 	const char *const *tag_networks; /* CIDRs, NULL-terminated, or NULL */
+	const char *const *host_addresses; /* the node's own, as CIDRs, NULL-terminated, or NULL */
 	uint64_t salt[2]; /* cluster salt: keys the identity numbers */
 	uint64_t realtime_ns; /* now; CLOCK_REALTIME and CLOCK_BOOTTIME of one moment, */
 	uint64_t boottime_ns; /* to turn `expires` into kernel time */
