@@ -73,13 +73,13 @@ __inline int cs_filter(struct __sk_buff *skb, __u8 direction)
 
 	if (!sk)
 		return cs_drop_code(direction); /* the kernel calls us for sockets only */
+	s = cs_socket_get(sk, 0);
+	if (s && READ_ONCE(s->state) == ((__u64)READ_ONCE(cs_control.stamp) << 32 | CS_STATE_ALLOW))
+		return CS_CODE_PASS;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)
 		return cs_drop_code(direction);
 	if (direction == CS_EGRESS && cs_answers_syn(sk))
-		return CS_CODE_PASS;
-	s = cs_socket_get(sk, 0);
-	if (s && READ_ONCE(s->state) == ((__u64)READ_ONCE(cs_control.stamp) << 32 | CS_STATE_ALLOW))
 		return CS_CODE_PASS;
 	return cs_slow_path(skb, sk, s, direction);
 }

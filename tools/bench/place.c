@@ -102,14 +102,14 @@ int place_server(void)
 	pid = fork();
 	if (pid == 0) {
 		p99 = trial();
-		_exit(write(result[1], &p99, sizeof(p99)) != sizeof(p99));
+		_exit(write(result[1], &p99, sizeof(p99)) == sizeof(p99) ? 0 : 1);
 	}
 	if (read(result[0], &p99, sizeof(p99)) != sizeof(p99))
 		p99 = 0;
 	close(result[0]);
 	close(result[1]);
 	waitpid(pid, &status, 0);
-	printf("exchanges between two processors: p99 %.0f us, so the ends run on %s\n",
-	       p99 / 1e3, p99 > STALL_NS ? "one processor" : "two processors");
+	printf("exchanges between two processors: p99 %.0f us, so the ends run on %s\n", p99 / 1e3,
+	       p99 > STALL_NS ? "one processor" : "two processors");
 	return p99 > STALL_NS ? CLIENT_CPU : SERVER_CPU;
 }
