@@ -34,6 +34,7 @@ INSTALL ?= install
 JOBS ?= $(shell nproc)
 DEMO_ARGS ?=
 BENCH_ARGS ?=
+KERNELS_ARGS ?=
 
 # `make -j4 test` passes its own -j down; a plain `make test` uses all processors.
 submake = $(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
@@ -120,7 +121,7 @@ TESTS := $(if $(UNIT_SOURCES),$(B)/test-unit) $(if $(BPFTEST_SOURCES),$(B)/test-
 
 # ---- what people type -------------------------------------------------------------
 
-.PHONY: help deps build programs tests demo test check bench docs format clean install uninstall
+.PHONY: help deps build programs tests demo test check bench kernels docs format clean install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -150,6 +151,10 @@ bench: ## Set up, build and measure; writes build/bench.json (root)
 	$(Q)tools/deps.sh build demo
 	+$(Q)$(submake) build
 	$(Q)tools/bench.sh $(BENCH_ARGS)
+
+kernels: ## Boot other kernels in virtual machines and try programs and tests there (root)
+	+$(Q)$(submake) build $(B)/test-lab
+	$(Q)tools/kernels.sh $(KERNELS_ARGS)
 
 clean: ## Remove build/
 	$(Q)rm -rf $(B)

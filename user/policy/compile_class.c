@@ -218,7 +218,8 @@ int compile_classes(struct compile *c)
 {
 	const struct given given[] = {
 		{ c->options->tag_networks, "--tag-networks", offsetof(struct prefix, tag) },
-		{ c->options->host_addresses, "this node's addresses", offsetof(struct prefix, host) },
+		{ c->options->host_addresses, "this node's addresses",
+		  offsetof(struct prefix, host) },
 	};
 	int r = 0;
 
