@@ -210,14 +210,16 @@ Test(cli_reload, not_ok_is_a_failure)
 
 #define STATUS(healthy)                                                                            \
 	"{\"healthy\":" healthy ",\"problems\":[\"a thing is broken\"],\"warnings\":[\"beware\"]," \
-	"\"version\":\"1.2.3\",\"node\":5,\"node_name\":\"node-a\",\"epoch\":7,"                   \
+	"\"version\":\"1.2.3\",\"node\":\"node-a\",\"node_number\":5,\"epoch\":7,"                 \
 	"\"default_action\":\"allow\",\"deny\":\"drop\","                                          \
 	"\"programs\":{\"attached\":9,\"expected\":10},\"workloads\":[{\"namespace\":\"shop\","    \
 	"\"name\":\"checkout\",\"identity\":70368744177663,\"spiffe_id\":\"spiffe://e/x\","        \
 	"\"cgroup\":\"shop/checkout\",\"cgroup_id\":4711,\"state\":\"active\"}],"                  \
 	"\"policies\":3,\"rules\":4,\"selectors\":5,\"identities\":6,\"not_adopted\":2,"           \
 	"\"counters\":[{\"verdict\":\"deny\",\"direction\":\"ingress\",\"reason\":\"BAD_MAC\","    \
-	"\"count\":10000}],\"stats\":{\"events_lost\":8},\"limits\":{\"nodes\":{\"used\":1,"       \
+	"\"count\":10000}],\"stats\":{\"events_lost\":8},"                                         \
+	"\"rule_hits\":[{\"rule\":\"shop/payments#a\",\"hits\":42}],"                              \
+	"\"limits\":{\"nodes\":{\"used\":1,"                                                       \
 	"\"max\":8192}},\"last_reload\":{\"time\":\"2026-01-02T03:04:05.000Z\",\"ok\":false,"      \
 	"\"errors\":[\"x.yaml:1: bad\"]}}\n"
 
@@ -258,6 +260,7 @@ Test(cli_status, tables)
 	expect_in(o.out, "deny     ingress    BAD_MAC  10000  the tag's MAC is wrong");
 	expect_in(o.out, "events_lost  8      verdict events that did not fit the ring\n");
 	expect_in(o.out, "nodes  1     8192\n");
+	expect_in(o.out, "shop/payments#a  42\n");
 	outcome_done(&o);
 }
 

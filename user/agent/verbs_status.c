@@ -50,6 +50,25 @@ static json_t *counters(const struct datapath_status *status)
 	return list;
 }
 
+/* Hits by rule, those of rules that were never hit too: they may be worth deleting. */
+static json_t *rule_hits(const struct agent *agent)
+{
+	const struct image *image = epochs_current(&agent->epochs);
+	json_t *list = json_array();
+	uint64_t *hits _cleanup_free_ = image ? calloc(image->n_rules + 1, sizeof(*hits)) : NULL;
+
+	if (!hits || datapath_rule_hits(agent->dp, hits, image->n_rules) < 0)
+		return list;
+	for (size_t id = 1; id < image->n_rules; id++) {
+		_cleanup_free_ char *name = flow_rule_text(image_rule(image, id));
+
+		if (name)
+			json_array_append_new(list, json_pack("{s:s, s:I}", "rule", name, "hits",
+							      (json_int_t)hits[id]));
+	}
+	return list;
+}
+
 static json_t *stats(const struct datapath_status *status)
 {
 	json_t *object = json_object();
@@ -135,6 +154,7 @@ void serve_status(struct agent *agent, struct client *client, const json_t *requ
 	add_policy(object, agent);
 	json_object_set_new(object, "not_adopted", json_integer(agent->not_adopted));
 	json_object_set_new(object, "counters", counters(&status));
+	json_object_set_new(object, "rule_hits", rule_hits(agent));
 	json_object_set_new(object, "stats", stats(&status));
 	json_object_set_new(object, "last_reload", last_reload(&agent->last));
 	json_object_set_new(object, "limits", limits(&status));

@@ -148,6 +148,26 @@ static void put_counters(FILE *out, const json_t *status)
 	table_print(table, out);
 }
 
+static void put_rule_hits(FILE *out, const json_t *status)
+{
+	static const char *const titles[] = { "RULE", "HITS" };
+	_cleanup_(table_freep) struct table *table = table_new(titles, ARRAY_SIZE(titles));
+	const json_t *hits = json_object_get(status, "rule_hits"), *item;
+	size_t i;
+
+	if (!table || json_array_size(hits) == 0)
+		return;
+	json_array_foreach(hits, i, item) {
+		char count[NUMBER_TEXT_MAX];
+
+		table_row(table, (const char *const[]){
+					 client_text(item, "rule"),
+					 number_text(json_object_get(item, "hits"), count) });
+	}
+	fputc('\n', out);
+	table_print(table, out);
+}
+
 static void put_stats(FILE *out, const json_t *status)
 {
 	static const char *const titles[] = { "STATISTIC", "COUNT", "MEANING" };
@@ -208,6 +228,7 @@ static int print_status(const struct cli *cli, const json_t *status, void *arg)
 	put_list(cli->out, "Warnings", json_object_get(status, "warnings"));
 	put_workloads(cli->out, status);
 	put_counters(cli->out, status);
+	put_rule_hits(cli->out, status);
 	put_stats(cli->out, status);
 	put_limits(cli->out, status);
 	return healthy ? CLI_OK : CLI_FAILED;

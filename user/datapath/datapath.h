@@ -91,5 +91,8 @@ struct datapath_status {
 
 int datapath_status(struct datapath *dp, struct datapath_status *ret);
 
-/* Hits of rule ids 0..n-1, summed over CPUs, into @ret. */
+/*
+ * Hits of rule ids 0..n-1, summed over CPUs, into @ret. They count from datapath_open() on:
+ * an agent that starts anew numbers its rules anew.
+ */
 int datapath_rule_hits(struct datapath *dp, uint64_t *ret, size_t n);

@@ -118,6 +118,11 @@ int links_attach(struct datapath *dp);
 /* Number of hooks where our program is in force. */
 size_t links_in_force(const struct datapath *dp);
 
+/* ---- status.c ---- */
+
+/* Zeroes all hits: those of an earlier agent belong to its rule numbers. */
+int datapath_forget_rule_hits(struct datapath *dp);
+
 /* ---- views.c: memory-mapped maps ---- */
 
 /* Maps the arrays; checks that the programs were built with the same layouts. */

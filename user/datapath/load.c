@@ -145,6 +145,8 @@ static int take_over(struct datapath *dp, const struct datapath_options *options
 		r = tables_adopt(dp);
 	if (r >= 0)
 		r = links_adopt(dp);
+	if (r >= 0)
+		r = datapath_forget_rule_hits(dp);
 	return r;
 }
 

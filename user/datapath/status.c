@@ -91,6 +91,24 @@ int datapath_rule_hits(struct datapath *dp, uint64_t *ret, size_t n)
 	return sum_over_cpus(dp, "cs_rule_hits", ret, n);
 }
 
+int datapath_forget_rule_hits(struct datapath *dp)
+{
+	int map = bpf_object__find_map_fd_by_name(dp->object, "cs_rule_hits");
+	int cpus = libbpf_num_possible_cpus();
+	uint64_t *zeros _cleanup_free_ = NULL;
+
+	if (map < 0 || cpus < 0)
+		return datapath_fail(-ENOENT, "map cs_rule_hits: cannot be reset");
+	zeros = calloc(cpus, sizeof(*zeros));
+	if (!zeros)
+		return -ENOMEM;
+	for (uint32_t id = 0; id < CS_RULE_IDS_MAX; id++)
+		if (bpf_map_update_elem(map, &id, zeros, BPF_EXIST) < 0)
+			return datapath_fail(-errno, "map cs_rule_hits: cannot be reset: %s",
+					     strerror(errno));
+	return 0;
+}
+
 /* ---- status ---- */
 
 static size_t count_cgroups(const struct datapath *dp)
