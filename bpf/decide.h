@@ -136,7 +136,7 @@ __inline __u64 cs_question(const struct cs_case *c, __u32 stamp)
 							c->direction << 8 | c->authenticated);
 }
 
-__inline struct cs_remembered *cs_remembered_at(__u64 question)
+__subprog struct cs_remembered *cs_remembered_at(__u64 question)
 {
 	__u32 index = (question >> 40) % CS_DECISIONS_MAX;
 

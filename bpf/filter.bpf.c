@@ -39,8 +39,8 @@ __inline int cs_tcp_packet(struct cs_hook *h)
 	return cs_stream_packet(h);
 }
 
-__subprog int cs_slow_path(struct __sk_buff *skb, struct bpf_sock *sk, struct cs_socket *s,
-			   __u8 direction)
+__inline int cs_slow_path(struct __sk_buff *skb, struct bpf_sock *sk, struct cs_socket *s,
+			  __u8 direction)
 {
 	struct cs_packet p;
 	struct cs_hook h = { .skb = skb, .sk = sk, .p = &p, .direction = direction };

@@ -42,11 +42,13 @@ __inline __u64 cs_flow_check(const struct cs_flow_key *k, __u64 word)
 __verified_once __u64 cs_flow_get(const struct cs_flow_key *key)
 {
 	const struct cs_flow *flow;
+	struct cs_flow_key own; /* Linux 6.1 takes no key from a global function's argument */
 	__u64 word, check;
 
 	if (!key)
 		return 0;
-	flow = bpf_map_lookup_elem(&cs_flows, key);
+	own = *key;
+	flow = bpf_map_lookup_elem(&cs_flows, &own);
 	if (!flow)
 		return 0;
 	word = READ_ONCE(flow->word);
@@ -74,17 +76,19 @@ __inline __u32 cs_flow_workload(__u64 word)
 __verified_once int cs_flow_put(const struct cs_flow_key *key, __u64 before, __u64 bits,
 				__u32 stamp)
 {
+	struct cs_flow_key own;
 	struct cs_flow flow;
 
 	if (!key)
 		return -1;
+	own = *key; /* see cs_flow_get() */
 	if (cs_flow_stamp(before) != stamp)
 		before = 0;
 	if (bits & CS_FLOW_LOCAL)
 		before &= CS_FLOW_EGRESS | CS_FLOW_INGRESS;
 	flow.word = (__u64)stamp << 32 | (before & 0xffffffff) | bits;
 	flow.check = cs_flow_check(key, flow.word);
-	if (bpf_map_update_elem(&cs_flows, key, &flow, BPF_ANY))
+	if (bpf_map_update_elem(&cs_flows, &own, &flow, BPF_ANY))
 		cs_stat(CS_STAT_FLOWS_FULL);
 	return 0;
 }

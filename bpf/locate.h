@@ -29,14 +29,15 @@ __inline void cs_locate_prefix(const struct cs_addr *addr, struct cs_where *ret)
 {
 	struct cs_cidr key = { .prefixlen = 128 };
 	const struct cs_class *class_;
-	__u32 *slot;
+	__u32 *slot, index;
 
 	__builtin_memcpy(key.word, addr->word, sizeof(key.word));
 	ret->identity = CS_ENTITY_WORLD;
 	slot = bpf_map_lookup_elem(&cs_cidrs, &key);
 	if (slot) {
-		ret->class_ = READ_ONCE(*slot);
-		class_ = bpf_map_lookup_elem(&cs_classes, &ret->class_);
+		index = READ_ONCE(*slot);
+		ret->class_ = index;
+		class_ = bpf_map_lookup_elem(&cs_classes, &index);
 		if (class_ && class_->flags & CS_CLASS_TAG)
 			ret->taggable = 1;
 		if (class_ && class_->flags & CS_CLASS_HOST)
@@ -52,11 +53,13 @@ __verified_once int cs_locate(const struct cs_addr *addr, struct cs_where *ret)
 {
 	const struct cs_endpoint *endpoint;
 	__u32 *slot, index;
+	struct cs_addr key; /* Linux 6.1 takes no key from a global function's argument */
 
 	if (!addr || !ret)
 		return -1;
+	key = *addr;
 	__builtin_memset(ret, 0, sizeof(*ret));
-	slot = bpf_map_lookup_elem(&cs_addresses, addr);
+	slot = bpf_map_lookup_elem(&cs_addresses, &key);
 	if (slot) {
 		index = READ_ONCE(*slot);
 		endpoint = bpf_map_lookup_elem(&cs_endpoints, &index);

@@ -83,7 +83,7 @@ __inline __u8 cs_syn_sender(const struct cs_hook *h, const struct cs_options *o,
  * not fit there. If policy wants proof, such a SYN is refused: the client's next one does
  * not ask, a second later, where otherwise the connection would never come about.
  */
-__subprog int cs_cookie_spoils_proof(struct cs_hook *h, const struct cs_who *claimed)
+__inline int cs_cookie_spoils_proof(struct cs_hook *h, const struct cs_who *claimed)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(h->sk);
 	struct cs_who who = *claimed;

@@ -20,8 +20,8 @@ __inline __u8 cs_untagged_auth(const struct cs_options *o)
  * table. When it has not, yet the address is a local workload's, then no guarded socket
  * sent this: the address proves nothing. Only a remote address is inferred from.
  */
-__inline void cs_infer_sender(const struct cs_hook *h, const struct cs_options *o,
-			      struct cs_who *ret)
+__subprog void cs_infer_sender(const struct cs_hook *h, const struct cs_options *o,
+			       struct cs_who *ret)
 {
 	struct cs_flow_key key;
 	struct cs_where where;
@@ -39,7 +39,7 @@ __inline void cs_infer_sender(const struct cs_hook *h, const struct cs_options *
 }
 
 /* Tells a receiver on this node which workload sends this untagged flow. */
-__inline void cs_vouch(const struct cs_hook *h, int reply)
+__subprog void cs_vouch(const struct cs_hook *h, int reply)
 {
 	struct cs_flow_key key;
 
