@@ -62,14 +62,18 @@ __inline int cs_same_addr(const struct cs_addr *a, const struct cs_addr *b)
 	return a->half[0] == b->half[0] && a->half[1] == b->half[1];
 }
 
+/* ::ffff:a.b.c.d */
+__inline int cs_is_mapped(const struct cs_addr *a)
+{
+	return !a->half[0] && a->word[2] == bpf_htonl(0xffff);
+}
+
 /* 127.0.0.0/8 or ::1 */
 __inline int cs_is_loopback(const struct cs_addr *a)
 {
-	if (a->half[0])
-		return 0;
-	if (a->word[2] == bpf_htonl(0xffff))
+	if (cs_is_mapped(a))
 		return (a->word[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000);
-	return a->word[2] == 0 && a->word[3] == bpf_htonl(1);
+	return !a->half[0] && a->word[2] == 0 && a->word[3] == bpf_htonl(1);
 }
 
 __inline int cs_parse_ipv4(struct __sk_buff *skb, struct cs_packet *p)

@@ -211,7 +211,7 @@ __inline int cs_call6(struct bpf_sock_addr *ctx)
 	w.dst.word[1] = ctx->user_ip6[1];
 	w.dst.word[2] = ctx->user_ip6[2];
 	w.dst.word[3] = ctx->user_ip6[3];
-	if (!w.dst.half[0] && w.dst.word[2] == bpf_htonl(0xffff))
+	if (cs_is_mapped(&w.dst))
 		w.family = 4;
 	return cs_call(ctx, &w);
 }

@@ -297,7 +297,7 @@ __inline void cs_report_accepted(struct bpf_sock_ops *ops, const struct cs_socke
 
 	cs_remote_addr(ops, &p.src);
 	cs_local_addr(ops, &p.dst);
-	p.family = p.src.half[0] || p.src.word[2] != bpf_htonl(0xffff) ? 6 : 4;
+	p.family = cs_is_mapped(&p.src) ? 4 : 6;
 	cs_report_decision(&r, s, &p, &d);
 }
 

@@ -7,7 +7,7 @@
  * cs_adopt: makes listeners that are older than the programs tag their SYN-ACKs, where
  * the kernel has TCP_BPF_SOCK_OPS_CB_FLAGS (Linux 6.9).
  */
-#include "decide.h"
+#include "event.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct sock_common___addr {
@@ -31,6 +31,7 @@ struct cs_ends {
 	__u16 remote_port;
 	__u16 family;
 	__u16 pad;
+	__u64 cookie;
 };
 
 __inline void cs_ends_of(const struct sock_common *sk, struct cs_ends *ret)
@@ -47,6 +48,39 @@ __inline void cs_ends_of(const struct sock_common *sk, struct cs_ends *ret)
 	}
 	bpf_core_read(&ret->local, sizeof(ret->local), &c->skc_v6_rcv_saddr);
 	bpf_core_read(&ret->remote, sizeof(ret->remote), &c->skc_v6_daddr);
+}
+
+/* From now on no packet of the connection passes, and none says so again. */
+__inline void cs_seal(struct cs_socket *s, const struct cs_decision *d)
+{
+	s->rule = d->result.rule;
+	s->reason = d->result.reason;
+	s->verdict = d->result.verdict;
+	WRITE_ONCE(s->state, cs_state_of(d));
+}
+
+/* The event of a connection that is cut: it may be idle, with no packet to say it. */
+__subprog int cs_report_cut(const struct cs_socket *s, const struct cs_ends *e,
+			    const struct cs_decision *d)
+{
+	int server = s->role == CS_ROLE_SERVER;
+	struct cs_packet p = {
+		.src = server ? e->remote : e->local,
+		.dst = server ? e->local : e->remote,
+		.sport = server ? e->remote_port : e->local_port,
+		.dport = server ? e->local_port : e->remote_port,
+		.protocol = IPPROTO_TCP,
+	};
+	struct cs_report r = {
+		.peer = s->peer,
+		.cookie = e->cookie,
+		.direction = server ? CS_INGRESS : CS_EGRESS,
+		.auth = s->auth,
+		.flags = CS_EVENT_LIVE,
+	};
+
+	p.family = cs_is_mapped(&p.src) ? 4 : 6;
+	return cs_report_decision(&r, s, &p, d);
 }
 
 /* Decides a connection by the policy in force; whether it is denied. */
@@ -70,7 +104,11 @@ __subprog int cs_is_denied_now(struct cs_socket *s, const struct cs_ends *e)
 	cs_locate(&e->remote, &where);
 	c.class_ = where.class_;
 	cs_decide(&c, &d);
-	return d.result.verdict == CS_VERDICT_DENY;
+	if (d.result.verdict != CS_VERDICT_DENY)
+		return 0;
+	cs_seal(s, &d);
+	cs_report_cut(s, e, &d);
+	return 1;
 }
 
 /* A workload that changed since has another slot: find it before its policy is asked. */
@@ -117,9 +155,10 @@ int cs_sweep(struct bpf_iter__tcp *ctx)
 	if (!s)
 		return 0;
 	cs_ends_of(common, &ends);
+	ends.cookie = bpf_get_socket_cookie(sk);
 	if (!cs_is_doomed(s, sk, &ends))
 		return 0;
-	doomed.cookie = bpf_get_socket_cookie(sk);
+	doomed.cookie = ends.cookie;
 	doomed.local = ends.local;
 	doomed.remote = ends.remote;
 	doomed.local_port = ends.local_port;

@@ -52,6 +52,24 @@ Test(reload, a_denied_connection_is_cut_within_a_second)
 	line = lab_read(server, 1000);
 	cr_assert_neq(lab_str(line, "closed")[0], 0, "the server was not told");
 	cr_assert_neq(lab_int(line, "errno"), 0, "an error, not an orderly end");
+	LAB_FLOW(w.lab, .verdict = "DROPPED", .direction = "INGRESS", .reason = "DEFAULT_DENY",
+		 .from = SPIFFE("checkout"), .to = SPIFFE("payments"), .port = 8085);
+}
+
+/* No packet of its own would ever show that it is denied: the sweep finds it and says so. */
+Test(reload, an_idle_connection_is_cut_with_an_event)
+{
+	struct lab_process *client;
+
+	lab_serve(w.lab, w.server, SERVER4 ":8085");
+	client = lab_traffic(w.lab, w.client, "hold", "--timeout=3000", "--interval=60000",
+			     SERVER4 ":8085");
+	cr_assert(lab_bool(lab_read(client, LAB_WAIT_MS), "established"));
+	world_policy(&w, "payments", nobody);
+	cr_assert_eq(lab_int(lab_reload(w.lab), "cut"), 1);
+	LAB_FLOW(w.lab, .verdict = "DROPPED", .direction = "INGRESS", .reason = "DEFAULT_DENY",
+		 .authentication = "verified", .from = SPIFFE("checkout"),
+		 .to = SPIFFE("payments"), .port = 8085);
 }
 
 Test(reload, packets_stop_before_the_reload_returns)
