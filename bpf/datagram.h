@@ -13,14 +13,58 @@ struct cs_flow_pair {
 	__u64 their_word;
 };
 
-/* Digest of the flow under the present policy: what a socket remembers. Never 0. */
+/* Digest of a flow under the present policy: what a socket remembers. Never 0. */
+__inline __u64 cs_remote_digest(const struct cs_addr *remote, __u16 remote_port, __u16 local_port)
+{
+	__u64 d = cs_mix(cs_control.secret.k0, remote->half[0]);
+
+	d = cs_mix(d, remote->half[1]);
+	d = cs_mix(d, (__u64)remote_port << 16 | local_port);
+	return cs_mix(d ^ cs_control.secret.k1, READ_ONCE(cs_control.stamp)) | 1;
+}
+
 __inline __u64 cs_flow_digest(const struct cs_hook *h)
 {
-	__u64 d = cs_mix(cs_control.secret.k0, cs_remote(h)->half[0]);
+	return cs_remote_digest(cs_remote(h), cs_remote_port(h), cs_local_port(h));
+}
 
-	d = cs_mix(d, cs_remote(h)->half[1]);
-	d = cs_mix(d, (__u64)cs_remote_port(h) << 16 | cs_local_port(h));
-	return cs_mix(d ^ cs_control.secret.k1, READ_ONCE(cs_control.stamp)) | 1;
+/* The ports behind an IPv4 or IPv6 header without options or extensions; NULL if not so. */
+__inline const __be16 *cs_plain_udp(struct __sk_buff *skb, int egress, struct cs_addr *ret_remote)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	const struct cs_ipv6_header *ip6 = data;
+	const struct cs_ipv4_header *ip4 = data;
+
+	if (skb->protocol == bpf_htons(0x0800)) {
+		if ((void *)(ip4 + 1) + 4 > end || ip4->version_ihl != 0x45 ||
+		    ip4->protocol != IPPROTO_UDP)
+			return NULL;
+		cs_map_ipv4(ret_remote, egress ? ip4->dst : ip4->src);
+		return (const __be16 *)(ip4 + 1);
+	}
+	if ((void *)(ip6 + 1) + 4 > end || ip6->next != IPPROTO_UDP)
+		return NULL;
+	*ret_remote = egress ? ip6->dst : ip6->src;
+	return (const __be16 *)(ip6 + 1);
+}
+
+/*
+ * Whether this is the datagram flow that the socket had last, still allowed. The digest
+ * holds the stamp, so nothing else needs to be looked at.
+ */
+__inline int cs_is_last_flow(struct __sk_buff *skb, const struct cs_socket *s, __u8 direction)
+{
+	int egress = direction == CS_EGRESS;
+	struct cs_addr remote;
+	const __be16 *port;
+
+	if (s->role != CS_ROLE_DATAGRAM)
+		return 0;
+	port = cs_plain_udp(skb, egress, &remote);
+	if (!port)
+		return 0;
+	return READ_ONCE(s->flow) ==
+	       cs_remote_digest(&remote, bpf_ntohs(port[egress]), bpf_ntohs(port[!egress]));
 }
 
 /* The key of the flow as we (@ours) or the peer began it. */
@@ -113,7 +157,8 @@ __inline int cs_is_masquerade(const struct cs_hook *h, const struct cs_where *wh
 	       !cs_is_loopback(cs_remote(h)) && cs_borrows_address(h);
 }
 
-__subprog int cs_datagram_slow(struct cs_hook *h)
+/* UDP or SCTP, from a flow that the socket did not have last. */
+__subprog int cs_datagram_packet(struct cs_hook *h)
 {
 	struct cs_flow_pair f;
 	struct cs_who who = {};
@@ -136,14 +181,6 @@ __subprog int cs_datagram_slow(struct cs_hook *h)
 	cs_ask(h, &who, ours ? CS_EGRESS : CS_INGRESS, ours ? cs_remote_port(h) : cs_local_port(h),
 	       &d);
 	return cs_datagram_verdict(h, &f, &who, &d, ours);
-}
-
-/* UDP or SCTP. The socket remembers its last allowed flow in one word. */
-__inline int cs_datagram_packet(struct cs_hook *h)
-{
-	if (READ_ONCE(h->s->flow) == cs_flow_digest(h))
-		return CS_CODE_PASS;
-	return cs_datagram_slow(h);
 }
 
 /* Echo, errors and neighbour discovery: what every network needs to work. */

@@ -41,7 +41,7 @@
 #define CS_DECISIONS_MAX 8192 /* decisions remembered; power of two */
 #define CS_FLOWS_MAX 65536 /* datagram flows */
 #define CS_EVENTS_BYTES (4 << 20)
-#define CS_CGROUP_DEPTH_MAX 16 /* levels searched for a workload's cgroup */
+#define CS_CGROUP_DEPTH_MAX 12 /* levels searched for a workload's cgroup */
 #define CS_SPIFFE_ID_MAX 224 /* bytes, with the final NUL */
 
 /* IPv6, or IPv4 as ::ffff:a.b.c.d. Network order. */
