@@ -52,13 +52,14 @@ __inline const __be16 *cs_plain_udp(struct __sk_buff *skb, int egress, struct cs
  * Whether this is the datagram flow that the socket had last, still allowed. The digest
  * holds the stamp, so nothing else needs to be looked at.
  */
-__inline int cs_is_last_flow(struct __sk_buff *skb, const struct cs_socket *s, __u8 direction)
+__verified_once int cs_is_last_flow(struct __sk_buff *skb, const struct cs_socket *s,
+				    __u8 direction)
 {
 	int egress = direction == CS_EGRESS;
 	struct cs_addr remote;
 	const __be16 *port;
 
-	if (s->role != CS_ROLE_DATAGRAM)
+	if (!s || s->role != CS_ROLE_DATAGRAM)
 		return 0;
 	port = cs_plain_udp(skb, egress, &remote);
 	if (!port)

@@ -76,7 +76,7 @@ __inline int cs_filter(struct __sk_buff *skb, __u8 direction)
 	s = cs_socket_get(sk, 0);
 	if (s && READ_ONCE(s->state) == ((__u64)READ_ONCE(cs_control.stamp) << 32 | CS_STATE_ALLOW))
 		return CS_CODE_PASS;
-	if (s && cs_is_last_flow(skb, s, direction))
+	if (s && s->role == CS_ROLE_DATAGRAM && cs_is_last_flow(skb, s, direction))
 		return CS_CODE_PASS;
 	sk = bpf_sk_fullsock(sk);
 	if (!sk)

@@ -133,7 +133,7 @@ module_archive() {
 	[ ! -d "$from/usr/lib/modules" ] || from=$from/usr/lib/modules/$release
 	rm -rf "$to"
 	mkdir -p "$to/lib/modules/$release/kernel"
-	cp "$from"/modules.{order,builtin*} "$to/lib/modules/$release/"
+	cp "$from"/modules.* "$to/lib/modules/$release/" 2>/dev/null || true # newer packages have none
 	for part in "${MODULES[@]}"; do
 		(cd "$from/kernel" && find . -path "./$part*" -name '*.ko*' -print0 |
 			cpio_pass "$to/lib/modules/$release/kernel")

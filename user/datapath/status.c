@@ -91,21 +91,33 @@ int datapath_rule_hits(struct datapath *dp, uint64_t *ret, size_t n)
 	return sum_over_cpus(dp, "cs_rule_hits", ret, n);
 }
 
+/* In batches: one system call for each of CS_RULE_IDS_MAX takes longer than a start should. */
+static int clear_batches(int map, int cpus)
+{
+	uint64_t *zeros _cleanup_free_ = calloc((size_t)BATCH * cpus, sizeof(*zeros));
+	uint32_t *keys _cleanup_free_ = calloc(BATCH, sizeof(*keys));
+	int r = 0;
+
+	if (!zeros || !keys)
+		return -ENOMEM;
+	for (uint32_t first = 0; r >= 0 && first < CS_RULE_IDS_MAX; first += BATCH) {
+		uint32_t count = BATCH;
+
+		for (uint32_t i = 0; i < BATCH; i++)
+			keys[i] = first + i;
+		r = bpf_map_update_batch(map, keys, zeros, &count, NULL);
+	}
+	return r;
+}
+
 int datapath_forget_rule_hits(struct datapath *dp)
 {
 	int map = bpf_object__find_map_fd_by_name(dp->object, "cs_rule_hits");
 	int cpus = libbpf_num_possible_cpus();
-	uint64_t *zeros _cleanup_free_ = NULL;
+	int r = map < 0 || cpus < 0 ? -ENOENT : clear_batches(map, cpus);
 
-	if (map < 0 || cpus < 0)
-		return datapath_fail(-ENOENT, "map cs_rule_hits: cannot be reset");
-	zeros = calloc(cpus, sizeof(*zeros));
-	if (!zeros)
-		return -ENOMEM;
-	for (uint32_t id = 0; id < CS_RULE_IDS_MAX; id++)
-		if (bpf_map_update_elem(map, &id, zeros, BPF_EXIST) < 0)
-			return datapath_fail(-errno, "map cs_rule_hits: cannot be reset: %s",
-					     strerror(errno));
+	if (r < 0)
+		return datapath_fail(r, "map cs_rule_hits: cannot be reset: %s", strerror(-r));
 	return 0;
 }
 
