@@ -36,13 +36,13 @@ __inline const __be16 *cs_plain_udp(struct __sk_buff *skb, int egress, struct cs
 	const struct cs_ipv4_header *ip4 = data;
 
 	if (skb->protocol == bpf_htons(0x0800)) {
-		if ((void *)(ip4 + 1) + 4 > end || ip4->version_ihl != 0x45 ||
+		if ((void *)((const __be32 *)(ip4 + 1) + 1) > end || ip4->version_ihl != 0x45 ||
 		    ip4->protocol != IPPROTO_UDP)
 			return NULL;
 		cs_map_ipv4(ret_remote, egress ? ip4->dst : ip4->src);
 		return (const __be16 *)(ip4 + 1);
 	}
-	if ((void *)(ip6 + 1) + 4 > end || ip6->next != IPPROTO_UDP)
+	if ((void *)((const __be32 *)(ip6 + 1) + 1) > end || ip6->next != IPPROTO_UDP)
 		return NULL;
 	*ret_remote = egress ? ip6->dst : ip6->src;
 	return (const __be16 *)(ip6 + 1);

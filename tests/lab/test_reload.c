@@ -68,8 +68,8 @@ Test(reload, an_idle_connection_is_cut_with_an_event)
 	world_policy(&w, "payments", nobody);
 	cr_assert_eq(lab_int(lab_reload(w.lab), "cut"), 1);
 	LAB_FLOW(w.lab, .verdict = "DROPPED", .direction = "INGRESS", .reason = "DEFAULT_DENY",
-		 .authentication = "verified", .from = SPIFFE("checkout"),
-		 .to = SPIFFE("payments"), .port = 8085);
+		 .authentication = "verified", .from = SPIFFE("checkout"), .to = SPIFFE("payments"),
+		 .port = 8085);
 }
 
 Test(reload, packets_stop_before_the_reload_returns)
