@@ -43,7 +43,7 @@ void lab_remove_run(const char *name)
 	}
 	snprintf(path, sizeof(path), "/tmp/%s", name);
 	lab_unmount(path);
-	nftw(path, lab_remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	nftw(path, lab_remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* Removes the runs named in @dir whose process is dead (@pid: of that process only). */
