@@ -104,5 +104,3 @@ struct bpf_iter__tcp {
  * because several objects include it and are linked into one.
  */
 #define __verified_once __attribute__((noinline, weak))
-#define likely(x) __builtin_expect(!!(x), 1)
-#define unlikely(x) __builtin_expect(!!(x), 0)

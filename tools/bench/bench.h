@@ -62,6 +62,7 @@ struct sample {
 };
 
 /* place.c: processors. BENCH_CPUS=1 or 2 says it; else it is found out. */
+uint64_t bench_now_ns(void); /* CLOCK_MONOTONIC */
 void place_pin(int cpu);
 int place_server(void);
 

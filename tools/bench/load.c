@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #define LATENCIES_MAX (1 << 20)
 #define BULK_BYTES (256 << 10)
@@ -18,14 +17,6 @@ struct task {
 	int port;
 	int server_cpu;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 static void give_up(const char *what)
 {
@@ -149,7 +140,7 @@ struct meter {
 static void tick(struct meter *m, uint64_t start)
 {
 	if (m->count < LATENCIES_MAX)
-		m->latency[m->count] = now_ns() - start;
+		m->latency[m->count] = bench_now_ns() - start;
 	m->count++;
 }
 
@@ -176,7 +167,7 @@ static void run_connect(struct meter *m, int port)
 	uint64_t start;
 	int fd;
 
-	while ((start = now_ns()) < m->end) {
+	while ((start = bench_now_ns()) < m->end) {
 		fd = dial(port);
 		exchange(fd);
 		close(fd);
@@ -189,7 +180,7 @@ static void run_rr(struct meter *m, int port)
 	int fd = dial(port);
 	uint64_t start;
 
-	while ((start = now_ns()) < m->end) {
+	while ((start = bench_now_ns()) < m->end) {
 		exchange(fd);
 		tick(m, start);
 	}
@@ -201,7 +192,7 @@ static void run_bulk(struct meter *m, int port)
 	int fd = dial(port);
 	ssize_t n;
 
-	while (now_ns() < m->end) {
+	while (bench_now_ns() < m->end) {
 		n = send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
 		if (n < 0)
 			give_up("send");
@@ -220,7 +211,7 @@ static void run_udp(struct meter *m, int port)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		give_up("connect");
-	while ((start = now_ns()) < m->end) {
+	while ((start = bench_now_ns()) < m->end) {
 		exchange(fd);
 		tick(m, start);
 	}
@@ -246,10 +237,10 @@ static int client_child(void *arg)
 	if (!m.latency)
 		return 1;
 	place_pin(CLIENT_CPU);
-	start = now_ns();
+	start = bench_now_ns();
 	m.end = start + SLICE_MS * 1000000ULL;
 	run[task->load](&m, task->port);
-	seconds = (now_ns() - start) / 1e9;
+	seconds = (bench_now_ns() - start) / 1e9;
 	n = MIN(m.count, (uint64_t)LATENCIES_MAX);
 	qsort(m.latency, n, sizeof(*m.latency), by_value);
 	printf("{\"count\":%llu,\"rate\":%f,\"p50\":%f,\"p99\":%f}\n", (unsigned long long)m.count,

@@ -15,7 +15,7 @@
 #define TRIAL_EXCHANGES 4000
 #define STALL_NS 1000000 /* the slowest of a hundred exchanges takes so long: they stall */
 
-static uint64_t now_ns(void)
+uint64_t bench_now_ns(void)
 {
 	struct timespec t;
 
@@ -55,11 +55,11 @@ static uint64_t exchange(int out, int in)
 	char byte = 0;
 
 	for (size_t i = 0; i < TRIAL_EXCHANGES; i++) {
-		uint64_t start = now_ns();
+		uint64_t start = bench_now_ns();
 
 		if (write(out, &byte, 1) != 1 || read(in, &byte, 1) != 1)
 			return 0;
-		took[i] = now_ns() - start;
+		took[i] = bench_now_ns() - start;
 	}
 	qsort(took, TRIAL_EXCHANGES, sizeof(*took), by_value);
 	return took[TRIAL_EXCHANGES * 99 / 100];
