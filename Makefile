@@ -35,6 +35,7 @@ JOBS ?= $(shell nproc)
 DEMO_ARGS ?=
 BENCH_ARGS ?=
 KERNELS_ARGS ?=
+FUZZ_SECONDS ?= 60
 
 # `make -j4 test` passes its own -j down; a plain `make test` uses all processors.
 submake = $(MAKE) $(if $(findstring -j,$(MAKEFLAGS)),,-j$(JOBS))
@@ -73,7 +74,7 @@ CLI_PACKAGES := jansson yaml-0.1 libcrypto
 # ---- what there is ----------------------------------------------------------------
 
 ROOMS := base identity kube flow policy source credential datapath
-CLI_ROOMS := base identity flow policy cli
+CLI_ROOMS := base identity flow policy source cli
 UNIT_ROOMS := base identity kube flow policy source credential sdk
 
 room = $(wildcard user/$(1)/*.c)
@@ -95,9 +96,15 @@ TEST_SKELETONS := $(patsubst tests/bpf/%.bpf.c,$(GEN)/%.skel.h,$(TEST_BPF_SOURCE
 SDK_SOURCES := $(call room,sdk)
 EXAMPLES := $(wildcard docs/examples/*.c)
 
-UNIT_SOURCES := $(wildcard tests/unit/*.c)
+# What unit tests and the lab, or unit tests and a fuzzer, have in common.
+TRUTH_SOURCES := $(wildcard tests/truth/*.c)
+DIFFERENTIAL_SOURCES := $(wildcard tests/fuzz/differential/*.c)
+
+FUZZ_SOURCES := $(wildcard tests/fuzz/fuzz_*.c)
+
+UNIT_SOURCES := $(wildcard tests/unit/*.c) $(TRUTH_SOURCES) $(DIFFERENTIAL_SOURCES) $(FUZZ_SOURCES)
 BPFTEST_SOURCES := $(filter-out $(TEST_BPF_SOURCES),$(wildcard tests/bpf/*.c))
-LABTEST_SOURCES := $(wildcard tests/lab/test_*.c)
+LABTEST_SOURCES := $(wildcard tests/lab/test_*.c) $(TRUTH_SOURCES)
 LAB_SOURCES := $(filter-out $(LABTEST_SOURCES),$(wildcard tests/lab/*.c))
 LAB_PROGRAMS := $(wildcard tests/lab/programs/*.c)
 
@@ -116,12 +123,13 @@ SDK_LIB := $(if $(SDK_SOURCES),$(B)/libcountersign.a)
 PROGRAMS := $(if $(call room,agent),$(B)/countersignd) $(if $(call room,cli),$(B)/countersign)
 LIBRARY := $(if $(SDK_SOURCES),$(addprefix $(B)/,libcountersign.a libcountersign.so countersign.pc))
 HELPERS := $(addprefix $(B)/,$(TOOLS) $(notdir $(basename $(LAB_PROGRAMS) $(EXAMPLES))))
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(FUZZ_SOURCES))
 TESTS := $(if $(UNIT_SOURCES),$(B)/test-unit) $(if $(BPFTEST_SOURCES),$(B)/test-bpf) \
 	$(if $(LABTEST_SOURCES),$(B)/test-lab)
 
 # ---- what people type -------------------------------------------------------------
 
-.PHONY: help deps build programs tests demo test check bench kernels docs format clean install uninstall
+.PHONY: help deps build programs tests demo test check bench fuzz kernels docs format clean install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -152,6 +160,11 @@ bench: ## Set up, build and measure; writes build/bench.json (root)
 	+$(Q)$(submake) build
 	$(Q)tools/bench.sh $(BENCH_ARGS)
 
+fuzz: ## Fuzz the parsers with libFuzzer, FUZZ_SECONDS each (60), and the compiler against a reference
+	$(Q)tools/deps.sh build fuzz
+	+$(Q)$(submake) $(FUZZERS) $(B)/fuzz-differential
+	$(Q)tools/fuzz.sh $(FUZZ_SECONDS)
+
 kernels: ## Boot other kernels in virtual machines and try programs and tests there (root)
 	+$(Q)$(submake) build $(B)/test-lab
 	$(Q)tools/kernels.sh $(KERNELS_ARGS)
@@ -176,10 +189,14 @@ check-docs: $(B)/gen-reasons
 	$(call say,CHECK,docs)
 	$(Q)$(B)/gen-reasons | diff -u docs/reasons.md - || \
 		{ echo 'docs/reasons.md is not what reasons.h says: run `make docs`' >&2; exit 1; }
+	$(Q)$(B)/gen-reasons policy-codes | diff -u docs/policy-codes.md - || \
+		{ echo 'docs/policy-codes.md is not what lint_codes.h says: run `make docs`' >&2; exit 1; }
 
 docs: $(B)/gen-reasons ## Write the generated pages of docs/ anew
 	$(call say,GEN,docs/reasons.md)
 	$(Q)$(B)/gen-reasons >docs/reasons.md
+	$(call say,GEN,docs/policy-codes.md)
+	$(Q)$(B)/gen-reasons policy-codes >docs/policy-codes.md
 
 format: ## Bring every C file into the project's format
 	$(Q)tools/check-format.sh --fix
@@ -209,6 +226,7 @@ $(B)/$(1): $(call objects,$(2)) $(LAB_LIB) $(ROOMS_LIB) $(SDK_LIB)
 endef
 $(foreach t,$(TOOLS),$(eval $(call helper,$(t),$(wildcard tools/$(t)/*.c))))
 $(foreach p,$(LAB_PROGRAMS) $(EXAMPLES),$(eval $(call helper,$(notdir $(basename $(p))),$(p))))
+$(eval $(call helper,fuzz-differential,tests/fuzz/differential.c $(DIFFERENTIAL_SOURCES)))
 
 # ---- tests ------------------------------------------------------------------------
 
@@ -223,6 +241,22 @@ $(B)/test-lab: $(call objects,$(LABTEST_SOURCES))
 $(B)/test-bpf $(B)/test-lab: $(LAB_LIB) $(ROOMS_LIB) $(SDK_LIB)
 	$(link)
 	$(LINK) $(filter %.o,$^) -lcriterion $(filter %.a,$^) $(call libs,$(AGENT_PACKAGES)) -pthread
+
+# Clang's own: coverage tells the fuzzer what is new.
+FUZZ_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -MMD -MP \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+fuzz_objects = $(patsubst %.c,$(B)/fuzz/obj/%.o,$(1))
+
+$(FUZZERS): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o \
+		$(call fuzz_objects,$(call rooms,base identity flow policy))
+	$(link)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) \
+		$(call libs,$(CLI_PACKAGES))
+
+$(B)/fuzz/obj/%.o: %.c Makefile | toolchain
+	$(call say,'CC fuzz',$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) $(CPPFLAGS) -c -o $@ $<
 
 # ---- libraries --------------------------------------------------------------------
 

@@ -8,8 +8,8 @@
 #include "stream.h"
 
 /* Applies and reports what was decided about the server. */
-__inline int cs_client_verdict(const struct cs_hook *h, const struct cs_who *who,
-			       const struct cs_decision *d)
+__subprog int cs_client_verdict(const struct cs_hook *h, const struct cs_who *who,
+				const struct cs_decision *d)
 {
 	struct cs_report r;
 
@@ -19,12 +19,6 @@ __inline int cs_client_verdict(const struct cs_hook *h, const struct cs_who *who
 	r.reversed = h->direction == CS_INGRESS;
 	cs_report_decision(&r, h->s, h->p, d);
 	return d->result.verdict == CS_VERDICT_DENY ? cs_drop(h, d->result.reason) : CS_CODE_PASS;
-}
-
-/* Whether the socket's fate is sealed under the present policy (a SYN sent again). */
-__inline int cs_already_denied(const struct cs_socket *s)
-{
-	return READ_ONCE(s->state) == ((__u64)READ_ONCE(cs_control.stamp) << 32 | CS_STATE_DENY);
 }
 
 /* Decides on what the address says: no tag can come back from there, or data goes out now. */
@@ -61,23 +55,49 @@ __subprog int cs_client_data(struct cs_hook *h, const struct cs_where *where)
 	return cs_refuse_packet(h, &who, CS_REASON_FAST_OPEN_DATA);
 }
 
-__subprog int cs_client_syn(struct cs_hook *h)
+/* Nobody is behind the Service that connect() was for: no SYN-ACK will ever decide. */
+__inline int cs_serves_nobody(const struct cs_hook *h)
 {
+	return h->s->flags & CS_SOCKET_SERVICE &&
+	       cs_service_kind(&h->p->dst, h->p->dport, IPPROTO_TCP) == CS_SERVICE_EMPTY;
+}
+
+/* A SYN whose verdict waits for the tag of the SYN-ACK. */
+__inline int cs_awaits_tag(const struct cs_hook *h)
+{
+	return h->s->flags & CS_SOCKET_TAGGABLE && !(h->s->flags & CS_SOCKET_NO_ROOM) &&
+	       !cs_has_payload(h->p) && !cs_serves_nobody(h);
+}
+
+/* A SYN that is not decided yet. */
+__subprog int cs_client_begin(struct cs_hook *h)
+{
+	int waits = cs_awaits_tag(h);
 	struct cs_where where;
 
-	h->s->role = CS_ROLE_CLIENT;
-	h->s->syn_data = h->p->length - h->p->l4 - h->p->doff;
-	if (cs_already_denied(h->s))
-		return cs_drop(h, h->s->reason);
-	if (h->s->flags & CS_SOCKET_TAGGABLE && !(h->s->flags & CS_SOCKET_NO_ROOM) &&
-	    !cs_has_payload(h->p))
+	if (waits && !cs_is_hairpin(h) && !cs_is_host_daemon(h->s))
 		return CS_CODE_PASS;
 	cs_locate(&h->p->dst, &where);
-	if (!where.taggable || cs_has_payload(h->p) || h->s->flags & CS_SOCKET_NO_ROOM)
+	if (h->s->flags & CS_SOCKET_SERVICE)
+		where.taggable = !cs_serves_nobody(h);
+	if (waits || !where.taggable || cs_has_payload(h->p) || h->s->flags & CS_SOCKET_NO_ROOM)
 		cs_vouch(h, 0);
+	if (waits)
+		return CS_CODE_PASS;
 	if (!where.taggable)
 		return cs_client_inferred(h, &where, CS_AUTH_NOT_TAGGED);
 	return cs_has_payload(h->p) ? cs_client_data(h, &where) : CS_CODE_PASS;
+}
+
+__inline int cs_client_syn(struct cs_hook *h)
+{
+	__u32 standing = cs_standing(h->s);
+
+	h->s->role = CS_ROLE_CLIENT;
+	h->s->syn_data = h->p->length - h->p->l4 - h->p->doff;
+	if (standing == CS_STATE_ALLOW)
+		return CS_CODE_PASS; /* sent again */
+	return standing == CS_STATE_DENY ? cs_drop(h, h->s->reason) : cs_client_begin(h);
 }
 
 /* Proves the tag on a SYN-ACK. Returns 0 or the reason to refuse. */
@@ -156,24 +176,31 @@ __inline int cs_acks_our_syn(const struct cs_hook *h, struct cs_mac_input *in)
 	return h->p->ack - tp->snd_una - 1 <= h->s->syn_data;
 }
 
+/* Who the SYN-ACK says the server is. Returns 0 or a reason to refuse. */
+__subprog int cs_client_server(const struct cs_hook *h, struct cs_mac_input *in, struct cs_who *who)
+{
+	struct cs_options o;
+
+	if (cs_read_options(h->skb, h->p, &o))
+		return CS_REASON_MALFORMED_PACKET;
+	return o.tags ? cs_prove_server(h, &o, in, who) : cs_untagged_server(h, &o, who);
+}
+
 __subprog int cs_client_synack(struct cs_hook *h)
 {
 	struct cs_mac_input in = {};
 	struct cs_who who = {};
-	struct cs_options o;
 	struct cs_decision d;
 	__u8 flaw;
 
 	if (!cs_acks_our_syn(h, &in))
 		return cs_drop(h, CS_REASON_UNEXPECTED_SEGMENT);
-	if (cs_read_options(h->skb, h->p, &o))
-		return cs_refuse_unread(h, CS_REASON_MALFORMED_PACKET);
-	flaw = o.tags ? cs_prove_server(h, &o, &in, &who) : cs_untagged_server(h, &o, &who);
+	flaw = cs_client_server(h, &in, &who);
 	if (flaw)
 		return cs_refuse_packet(h, &who, flaw);
-	cs_ask(h, &who, CS_EGRESS, h->p->sport, &d);
 	if (who.auth == CS_AUTH_VERIFIED)
 		cs_prepare_ack(h->s, &in, &who);
+	cs_ask(h, &who, CS_EGRESS, h->p->sport, &d);
 	return cs_client_verdict(h, &who, &d);
 }
 
@@ -189,9 +216,12 @@ __subprog int cs_client_reset(struct cs_hook *h)
 /* Any segment that reaches a socket in SYN_SENT. */
 __inline int cs_client_packet(struct cs_hook *h)
 {
+	__u32 standing = cs_standing(h->s);
 	__u8 flags = h->p->tcp_flags;
 
-	if (cs_already_denied(h->s))
+	if (standing == CS_STATE_ALLOW)
+		return CS_CODE_PASS; /* decided at the SYN */
+	if (standing == CS_STATE_DENY)
 		return cs_drop(h, h->s->reason);
 	if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) == (TCP_SYN | TCP_ACK))
 		return cs_client_synack(h);

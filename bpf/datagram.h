@@ -79,16 +79,25 @@ __subprog __u64 cs_flow_find(const struct cs_hook *h, int ours)
 	struct cs_flow_key key;
 
 	cs_flow_key_at(h, ours, &key);
-	return cs_flow_get(&key);
+	return cs_flow_get(&key, ours ? CS_EGRESS : CS_INGRESS);
 }
 
-__subprog int cs_flow_allow(const struct cs_hook *h, int ours, __u64 before, __u32 stamp)
+/*
+ * Remembers that the flow is allowed. One that was rewritten on its way out (DNAT in this
+ * very namespace) is answered from the address that the application named.
+ */
+__subprog int cs_flow_allow(const struct cs_hook *h, int ours, const struct cs_decision *d)
 {
 	__u64 bits = ours ? CS_FLOW_EGRESS | cs_flow_local(h->s) : CS_FLOW_INGRESS;
 	struct cs_flow_key key;
 
 	cs_flow_key_at(h, ours, &key);
-	return cs_flow_put(&key, before, bits, stamp);
+	cs_flow_put(&key, bits, d->stamp, d->result.expires_ns);
+	if (!ours || h->direction != CS_EGRESS || !cs_is_rewritten(h->s, h->p))
+		return 0;
+	key.dst = h->s->original_dst;
+	key.dport = h->s->original_port;
+	return cs_flow_put(&key, bits, d->stamp, d->result.expires_ns);
 }
 
 /* Who is at the other end: the local sender's own word, else its address. */
@@ -99,10 +108,13 @@ __inline void cs_datagram_peer(const struct cs_hook *h, const struct cs_flow_pai
 	ret->peer = where->identity;
 	ret->auth = CS_AUTH_DATAGRAM;
 	if (cs_flow_is_local(f->their_word)) {
-		ret->peer = cs_flow_sender(f->their_word);
+		ret->peer = cs_flow_sender(h->s, f->their_word);
 		ret->auth = CS_AUTH_LOCAL;
 	} else if (where->workload && h->direction == CS_INGRESS && !f->our_word) {
 		ret->peer = 0; /* no guarded socket of that workload sent this */
+	} else if (where->workload && h->direction == CS_EGRESS &&
+		   where->workload == h->s->workload) {
+		ret->auth = CS_AUTH_LOCAL; /* towards our own address, so perhaps to ourselves */
 	}
 	if (!ret->peer)
 		ret->auth = CS_AUTH_UNKNOWN;
@@ -126,11 +138,12 @@ __inline int cs_leg_holds(const struct cs_flow_pair *f, int ours)
 {
 	__u64 word = ours ? f->our_word : f->their_word;
 
-	return word & cs_leg_bit(ours) && cs_flow_stamp(word) == READ_ONCE(cs_control.stamp);
+	return word & cs_leg_bit(ours) && !(word & CS_FLOW_ENDED) &&
+	       cs_flow_stamp(word) == READ_ONCE(cs_control.stamp);
 }
 
-__inline int cs_datagram_verdict(const struct cs_hook *h, const struct cs_flow_pair *f,
-				 const struct cs_who *who, const struct cs_decision *d, int ours)
+__inline int cs_datagram_verdict(const struct cs_hook *h, const struct cs_who *who,
+				 const struct cs_decision *d, int ours)
 {
 	struct cs_report r;
 
@@ -142,7 +155,7 @@ __inline int cs_datagram_verdict(const struct cs_hook *h, const struct cs_flow_p
 		return cs_drop(h, d->result.reason);
 	}
 	cs_report_decision(&r, h->s, h->p, d);
-	cs_flow_allow(h, ours, ours ? f->our_word : f->their_word, d->stamp);
+	cs_flow_allow(h, ours, d);
 	if (!d->result.expires_ns)
 		WRITE_ONCE(h->s->flow, cs_flow_digest(h));
 	return CS_CODE_PASS;
@@ -152,7 +165,7 @@ __inline int cs_datagram_verdict(const struct cs_hook *h, const struct cs_flow_p
  * An untagged packet from an address of another workload would be taken for that
  * workload's by a remote receiver. (A receiver on this node knows better.)
  */
-__inline int cs_is_masquerade(const struct cs_hook *h, const struct cs_where *where)
+__subprog int cs_is_masquerade(const struct cs_hook *h, const struct cs_where *where)
 {
 	return h->direction == CS_EGRESS && where->taggable && !where->workload &&
 	       !cs_is_loopback(cs_remote(h)) && cs_borrows_address(h);
@@ -172,16 +185,20 @@ __subprog int cs_datagram_packet(struct cs_hook *h)
 	f.their_word = cs_flow_find(h, 0);
 	ours = cs_we_began(h, &f);
 	if (cs_leg_holds(&f, ours)) {
-		WRITE_ONCE(h->s->flow, cs_flow_digest(h));
+		/* One that expires is looked at with every packet. */
+		if (!((ours ? f.our_word : f.their_word) & CS_FLOW_TIMED))
+			WRITE_ONCE(h->s->flow, cs_flow_digest(h));
 		return CS_CODE_PASS;
 	}
 	cs_locate(cs_remote(h), &where);
 	cs_datagram_peer(h, &f, &where, &who);
 	if (cs_is_masquerade(h, &where))
 		return cs_refuse_packet(h, &who, CS_REASON_SOURCE_ADDRESS);
+	if (ours && h->direction == CS_EGRESS && cs_is_hairpin(h))
+		cs_vouch(h, 0);
 	cs_ask(h, &who, ours ? CS_EGRESS : CS_INGRESS, ours ? cs_remote_port(h) : cs_local_port(h),
 	       &d);
-	return cs_datagram_verdict(h, &f, &who, &d, ours);
+	return cs_datagram_verdict(h, &who, &d, ours);
 }
 
 /* Echo, errors and neighbour discovery: what every network needs to work. */

@@ -42,7 +42,7 @@ __inline const struct cs_bitmap *cs_bitmap_row(__u32 bank, __u32 row)
 }
 
 /* The row of an identity; *@ret_known tells whether it is known at all. */
-__inline __u32 cs_identity_row(__u64 identity, __u32 bank, int *ret_known)
+__subprog __u32 cs_identity_row(__u64 identity, __u32 bank, int *ret_known)
 {
 	__u32 *slot = bpf_map_lookup_elem(&cs_identities, &identity);
 	const struct cs_peer *peer;
@@ -93,9 +93,25 @@ __inline int cs_has_ports(__u8 protocol)
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_SCTP;
 }
 
+/*
+ * A verified peer whose identity has not arrived here yet: it may a moment later, which
+ * changes no stamp. So the denial holds for a while only, and a handshake that is still
+ * being repeated then passes.
+ */
+#define CS_UNKNOWN_NS 100000000ULL
+
+__inline void cs_refuse_unknown(const struct cs_case *c, struct cs_decision *d)
+{
+	if (d->result.reason == CS_REASON_DEFAULT_DENY)
+		d->result.reason = CS_REASON_UNKNOWN_IDENTITY;
+	if (c->peer && d->result.verdict == CS_VERDICT_DENY)
+		d->result.expires_ns =
+			cs_earlier(d->result.expires_ns, bpf_ktime_get_boot_ns() + CS_UNKNOWN_NS);
+}
+
 /* The evaluator on what was found. Returns whether the peer's identity is known. */
 __inline int cs_decide_on(const struct cs_case *c, const struct cs_ruleset *rules, __u32 bank,
-			  struct cs_decision *d)
+			  struct cs_decision *d, struct cs_walk *walk)
 {
 	int known;
 	struct cs_query query = {
@@ -112,9 +128,10 @@ __inline int cs_decide_on(const struct cs_case *c, const struct cs_ruleset *rule
 	}
 	if (rules->flags & CS_RULESET_EXPIRES)
 		query.now_ns = bpf_ktime_get_boot_ns();
-	cs_evaluate(rules, &query, &d->result);
-	if (!known && d->result.reason == CS_REASON_DEFAULT_DENY)
-		d->result.reason = CS_REASON_UNKNOWN_IDENTITY;
+	cs_evaluate_in(walk, rules, &query);
+	d->result = walk->result;
+	if (!known)
+		cs_refuse_unknown(c, d);
 	return known;
 }
 
@@ -173,15 +190,15 @@ __inline void cs_remember(__u64 question, const struct cs_decision *d)
 	WRITE_ONCE(r->check, cs_mix(question, word));
 }
 
-/* Decides @c into @d: verdict Allow, Deny or Audit, never None. */
-__verified_once int cs_decide(const struct cs_case *c, struct cs_decision *d)
+/* Decides @c into @d: verdict Allow, Deny or Audit, never None. @walk is scratch memory. */
+__verified_once int cs_decide(const struct cs_case *c, struct cs_decision *d, struct cs_walk *walk)
 {
 	const struct cs_ruleset *rules;
 	__u64 question;
 	__u32 bank;
 	__u8 reason;
 
-	if (!c || !d)
+	if (!c || !d || !walk)
 		return -1;
 	__builtin_memset(d, 0, sizeof(*d));
 	d->stamp = READ_ONCE(cs_control.stamp);
@@ -199,36 +216,59 @@ __verified_once int cs_decide(const struct cs_case *c, struct cs_decision *d)
 		cs_refuse(d, reason);
 	else if (!cs_has_ports(c->protocol) && rules->flags & CS_RULESET_ISOLATED)
 		cs_refuse(d, CS_REASON_PROTOCOL);
-	else if (cs_decide_on(c, rules, bank, d) && !(rules->flags & CS_RULESET_EXPIRES))
+	else if (cs_decide_on(c, rules, bank, d, walk) && !(rules->flags & CS_RULESET_EXPIRES))
 		cs_remember(question, d);
 	return 0;
 }
 
-/* A workload talks to itself: same host, same identity, loopback or its own address. */
-__inline int cs_is_self(const struct cs_socket *s, __u64 peer, const struct cs_addr *a,
-			const struct cs_addr *b)
-{
-	return s->workload && cs_tag_identity(peer) == cs_own_identity(s) &&
-	       (cs_same_addr(a, b) || cs_is_loopback(a));
-}
-
-__inline void cs_allow_self(struct cs_decision *d)
+/* A decision that no rule made, complete. */
+__inline void cs_conclude(struct cs_decision *d, __u8 verdict, __u8 reason)
 {
 	__builtin_memset(d, 0, sizeof(*d));
 	d->stamp = READ_ONCE(cs_control.stamp);
 	d->epoch = READ_ONCE(cs_control.epoch);
-	d->result.verdict = CS_VERDICT_ALLOW;
-	d->result.reason = CS_REASON_SELF;
+	d->result.verdict = verdict;
+	d->result.reason = reason;
 }
 
 /* The state word that a decision gives a stream socket. */
 __inline __u64 cs_state_of(const struct cs_decision *d)
 {
-	__u64 state = CS_STATE_ALLOW;
+	int denied = d->result.verdict == CS_VERDICT_DENY;
+	__u64 state = denied ? CS_STATE_DENY : CS_STATE_ALLOW;
 
-	if (d->result.verdict == CS_VERDICT_DENY)
-		state = CS_STATE_DENY;
-	else if (d->result.expires_ns)
-		state = CS_STATE_TIMED;
+	if (d->result.expires_ns)
+		state = denied ? CS_STATE_TIMED_DENY : CS_STATE_TIMED;
 	return (__u64)d->stamp << 32 | state;
+}
+
+/*
+ * What the last decision on a stream socket means now: CS_STATE_ALLOW, CS_STATE_DENY, or
+ * CS_STATE_NONE when there is none, policy has changed since, or its time is over.
+ */
+__inline __u32 cs_standing(const struct cs_socket *s)
+{
+	__u64 word = READ_ONCE(s->state);
+	__u32 state = word;
+
+	if (word >> 32 != READ_ONCE(cs_control.stamp))
+		return CS_STATE_NONE;
+	if (state < CS_STATE_TIMED)
+		return state;
+	if (bpf_ktime_get_boot_ns() >= READ_ONCE(s->expires_ns))
+		return CS_STATE_NONE;
+	return state == CS_STATE_TIMED ? CS_STATE_ALLOW : CS_STATE_DENY;
+}
+
+/* Writes a decision to a stream socket. Another CPU must not pair one state with the
+ * other's expiry: while those change there is no state. */
+__inline void cs_settle(struct cs_socket *s, const struct cs_decision *d)
+{
+	if (s->expires_ns != d->result.expires_ns)
+		WRITE_ONCE(s->state, CS_STATE_NONE);
+	s->rule = d->result.rule;
+	s->reason = d->result.reason;
+	s->verdict = d->result.verdict;
+	WRITE_ONCE(s->expires_ns, d->result.expires_ns);
+	WRITE_ONCE(s->state, cs_state_of(d));
 }

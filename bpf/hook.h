@@ -2,9 +2,7 @@
 /* What the parts of the packet filter share: one packet at one socket. */
 #pragma once
 
-#include "event.h"
-#include "flow.h"
-#include "workload.h"
+#include "ask.h"
 
 /* Return values of cgroup_skb programs (kernel/bpf/cgroup.c). */
 enum cs_code {
@@ -19,14 +17,6 @@ struct cs_hook {
 	struct cs_socket *s;
 	struct cs_packet *p;
 	__u8 direction; /* enum cs_direction, of the packet */
-};
-
-/* Who the peer is and how that is known. */
-struct cs_who {
-	__u64 peer; /* tag word when verified or claimed, else the bare identity */
-	__u32 class_;
-	__u8 auth; /* enum cs_auth */
-	__u8 pad[3];
 };
 
 __inline int cs_drop_code(__u8 direction)
@@ -63,26 +53,31 @@ __inline __u16 cs_local_port(const struct cs_hook *h)
 	return h->direction == CS_INGRESS ? h->p->dport : h->p->sport;
 }
 
-/* A refusal for a reason that no policy gave: said, counted, dropped. */
-__subprog int cs_refuse_packet(const struct cs_hook *h, const struct cs_who *who, __u8 reason)
+/* Says a refusal for a reason that no policy gave. @what: direction << 8 | reason. */
+__verified_once int cs_say_refusal(struct __sk_buff *skb, const struct cs_socket *s,
+				   const struct cs_packet *p, const struct cs_who *who, __u32 what)
 {
-	struct cs_decision d = {
-		.epoch = READ_ONCE(cs_control.epoch),
-		.stamp = READ_ONCE(cs_control.stamp),
-	};
-	struct cs_report r = {
-		.peer = who->peer,
-		.cookie = bpf_get_socket_cookie(h->skb),
-		.direction = h->direction,
-		.auth = who->auth,
-	};
+	struct cs_report r = { .direction = what >> 8 };
+	struct cs_decision d;
 
-	cs_refuse(&d, reason);
-	cs_report_refusal(&r, h->s, h->p, &d);
+	if (!s || !p || !who)
+		return -1;
+	r.peer = who->peer;
+	r.auth = who->auth;
+	r.cookie = bpf_get_socket_cookie(skb);
+	cs_conclude(&d, CS_VERDICT_DENY, what);
+	cs_report_refusal(&r, s, p, &d);
+	return 0;
+}
+
+/* The same, and drops the packet. */
+__inline int cs_refuse_packet(const struct cs_hook *h, const struct cs_who *who, __u8 reason)
+{
+	cs_say_refusal(h->skb, h->s, h->p, who, h->direction << 8 | reason);
 	return cs_drop(h, reason);
 }
 
-/* The same when nothing is known of the peer. */
+/* When nothing is known of the peer. */
 __subprog int cs_refuse_unread(const struct cs_hook *h, __u8 reason)
 {
 	struct cs_who nobody = {};
@@ -90,48 +85,14 @@ __subprog int cs_refuse_unread(const struct cs_hook *h, __u8 reason)
 	return cs_refuse_packet(h, &nobody, reason);
 }
 
-/* Whether the peer's identity counts as proved when the policy is asked. */
-__inline int cs_is_proved(__u8 auth)
-{
-	return auth == CS_AUTH_VERIFIED || auth == CS_AUTH_CLAIMED;
-}
-
-/* Which leg of a flow is asked about. */
-struct cs_leg {
-	__u16 port; /* of the server, host order */
-	__u8 direction; /* enum cs_direction: whose policy, the sender's or the receiver's */
-	__u8 pad;
-};
-
-/* Asks the policy of @s's workload about the peer @who of the packet @p's flow. */
-__verified_once int cs_ask_policy(const struct cs_socket *s, const struct cs_packet *p,
-				  const struct cs_who *who, const struct cs_leg *leg,
-				  struct cs_decision *d)
-{
-	struct cs_case c = {};
-
-	if (!s || !p || !who || !leg || !d)
-		return -1;
-	if ((cs_is_proved(who->auth) || who->auth == CS_AUTH_LOCAL) &&
-	    cs_is_self(s, who->peer, &p->src, &p->dst)) {
-		cs_allow_self(d);
-		return 0;
-	}
-	c.peer = cs_tag_identity(who->peer);
-	c.workload = s->workload;
-	c.generation = s->generation;
-	c.class_ = who->class_;
-	c.port = leg->port;
-	c.protocol = p->protocol;
-	c.direction = leg->direction;
-	c.authenticated = cs_is_proved(who->auth);
-	return cs_decide(&c, d);
-}
-
-__inline void cs_ask(const struct cs_hook *h, const struct cs_who *who, __u8 direction, __u16 port,
+__inline void cs_ask(const struct cs_hook *h, struct cs_who *who, __u8 direction, __u16 port,
 		     struct cs_decision *d)
 {
-	struct cs_leg leg = { .port = port, .direction = direction };
+	struct cs_leg leg = {
+		.port = port,
+		.direction = direction,
+		.reply = h->direction != direction,
+	};
 
 	/* Never taken: what is asked with exists. It keeps @d defined for the verifier. */
 	if (cs_ask_policy(h->s, h->p, who, &leg, d) < 0)

@@ -40,8 +40,11 @@ __inline void cs_locate_prefix(const struct cs_addr *addr, struct cs_where *ret)
 		class_ = bpf_map_lookup_elem(&cs_classes, &index);
 		if (class_ && class_->flags & CS_CLASS_TAG)
 			ret->taggable = 1;
-		if (class_ && class_->flags & CS_CLASS_HOST)
+		if (class_ && class_->flags & CS_CLASS_HOST) {
 			ret->identity = CS_ENTITY_HOST;
+			ret->taggable =
+				1; /* a workload in the node's own namespace answers with its tag */
+		}
 	}
 	if (cs_is_loopback(addr)) {
 		ret->identity = 0;

@@ -113,6 +113,22 @@ CS_MAP struct {
 } cs_classes SEC(".maps");
 
 CS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CS_SERVICES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct cs_service_key);
+	__type(value, __u32);
+} cs_services SEC(".maps");
+
+CS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CS_SERVICES_MAX);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, __u32);
+	__type(value, struct cs_service);
+} cs_service_slots SEC(".maps");
+
+CS_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_MMAPABLE);

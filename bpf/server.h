@@ -41,8 +41,8 @@ __inline void cs_accept_put(const struct cs_hook *h, const struct cs_who *who,
 }
 
 /* Reports a refusal at the listener, and drops. */
-__inline int cs_turn_away(const struct cs_hook *h, const struct cs_who *who,
-			  const struct cs_decision *d, __u8 flags)
+__subprog int cs_turn_away(const struct cs_hook *h, const struct cs_who *who,
+			   const struct cs_decision *d, __u8 flags)
 {
 	struct cs_report r;
 
@@ -83,45 +83,64 @@ __inline __u8 cs_syn_sender(const struct cs_hook *h, const struct cs_options *o,
  * not fit there. If policy wants proof, such a SYN is refused: the client's next one does
  * not ask, a second later, where otherwise the connection would never come about.
  */
-__inline int cs_cookie_spoils_proof(struct cs_hook *h, const struct cs_who *claimed)
+__subprog int cs_cookie_spoils_proof(struct cs_hook *h, struct cs_who *who)
 {
 	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(h->sk);
-	struct cs_who who = *claimed;
 	struct cs_decision d;
+	__u8 auth = who->auth;
 
 	if (!tcp || BPF_CORE_READ(tcp, inet_conn.icsk_accept_queue.fastopenq.max_qlen) <= 0)
 		return 0;
-	who.auth = CS_AUTH_FAST_OPEN;
-	cs_ask(h, &who, CS_INGRESS, h->p->dport, &d);
+	who->auth = CS_AUTH_FAST_OPEN;
+	cs_ask(h, who, CS_INGRESS, h->p->dport, &d);
+	who->auth = auth;
 	return d.result.verdict == CS_VERDICT_DENY;
+}
+
+/* Lets a SYN go on that policy does not refuse. */
+__subprog void cs_server_admit(const struct cs_hook *h, const struct cs_who *who, __u64 claim,
+			       const struct cs_decision *d)
+{
+	struct cs_caller caller;
+
+	if (cs_has_payload(h->p))
+		cs_accept_put(h, who, d); /* Fast Open may make the socket now */
+	cs_caller_of(h, &caller);
+	cs_handshake_put(&caller, claim, h->s->workload);
+}
+
+/* Who the SYN is from, and what else counts of its options. Returns a reason to refuse. */
+__subprog int cs_server_caller(const struct cs_hook *h, struct cs_who *who, __u8 *ret_seen)
+{
+	struct cs_options o;
+
+	if (cs_read_options(h->skb, h->p, &o))
+		return CS_REASON_MALFORMED_PACKET;
+	*ret_seen = o.seen;
+	return cs_syn_sender(h, &o, who);
 }
 
 /* A SYN to a listener: refused here when the claim alone is refused, before any state. */
 __subprog int cs_server_syn(struct cs_hook *h)
 {
 	struct cs_who who = {};
-	struct cs_options o;
 	struct cs_decision d;
-	struct cs_caller caller;
-	__u8 flaw;
+	__u8 flaw, seen = 0;
+	__u64 claim;
 
-	if (cs_read_options(h->skb, h->p, &o))
-		return cs_refuse_unread(h, CS_REASON_MALFORMED_PACKET);
-	flaw = cs_syn_sender(h, &o, &who);
+	flaw = cs_server_caller(h, &who, &seen);
 	if (flaw)
 		return cs_refuse_packet(h, &who, flaw);
+	claim = who.auth == CS_AUTH_CLAIMED ? who.peer : 0;
 	cs_ask(h, &who, CS_INGRESS, h->p->dport, &d);
 	if (d.result.verdict == CS_VERDICT_DENY) {
 		if (d.result.reason == CS_REASON_AUTH_REQUIRED && cs_has_payload(h->p))
 			d.result.reason = CS_REASON_FAST_OPEN_DATA;
 		return cs_turn_away(h, &who, &d, CS_EVENT_EARLY);
 	}
-	if (o.seen & CS_SEEN_COOKIE_REQUEST && cs_cookie_spoils_proof(h, &who))
+	if (seen & CS_SEEN_COOKIE_REQUEST && cs_cookie_spoils_proof(h, &who))
 		return cs_refuse_packet(h, &who, CS_REASON_FAST_OPEN_COOKIE);
-	if (cs_has_payload(h->p))
-		cs_accept_put(h, &who, &d); /* Fast Open may make the socket now */
-	cs_caller_of(h, &caller);
-	cs_handshake_put(&caller, who.auth == CS_AUTH_CLAIMED ? who.peer : 0, h->s->workload);
+	cs_server_admit(h, &who, claim, &d);
 	return CS_CODE_PASS;
 }
 
@@ -149,20 +168,26 @@ __inline __u8 cs_prove_client(const struct cs_hook *h, const struct cs_options *
 	return 0;
 }
 
+/* Who the ACK of a handshake is from. Returns 0 or a reason to refuse. */
+__subprog int cs_server_client(const struct cs_hook *h, struct cs_who *who)
+{
+	struct cs_options o;
+
+	if (cs_read_options(h->skb, h->p, &o))
+		return CS_REASON_MALFORMED_PACKET;
+	if (o.tags)
+		return cs_prove_client(h, &o, who);
+	cs_infer_sender(h, &o, who);
+	return 0;
+}
+
 /* The ACK that completes a handshake (or a stray one: the stack answers that). */
 __subprog int cs_server_ack(struct cs_hook *h)
 {
 	struct cs_who who = {};
-	struct cs_options o;
 	struct cs_decision d;
-	__u8 flaw = 0;
+	__u8 flaw = cs_server_client(h, &who);
 
-	if (cs_read_options(h->skb, h->p, &o))
-		return cs_refuse_unread(h, CS_REASON_MALFORMED_PACKET);
-	if (o.tags)
-		flaw = cs_prove_client(h, &o, &who);
-	else
-		cs_infer_sender(h, &o, &who);
 	if (flaw)
 		return cs_refuse_packet(h, &who, flaw);
 	cs_ask(h, &who, CS_INGRESS, h->p->dport, &d);

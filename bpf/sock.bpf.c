@@ -7,8 +7,7 @@
  * in `deny: reject` mode refuse at once with EPERM what policy would drop. getsockopt
  * tells an application who its peer is.
  */
-#include "handshake.h"
-#include "workload.h"
+#include "ask.h"
 
 #include <countersign/peer.h>
 
@@ -89,29 +88,59 @@ __inline __u32 cs_listener_slot(struct bpf_sock_addr *ctx, const struct cs_wish 
 	return slot;
 }
 
-/* Our own policy's view of the wish. */
-__inline void cs_wish_egress(const struct cs_socket *s, const struct cs_wish *w,
-			     const struct cs_where *where, struct cs_decision *d)
+__inline void cs_wish_packet(const struct cs_wish *w, struct cs_packet *ret)
 {
-	struct cs_case c = {
-		.peer = where->identity,
-		.workload = s->workload,
-		.generation = s->generation,
-		.class_ = where->class_,
-		.port = w->port,
-		.protocol = w->protocol,
-		.direction = CS_EGRESS,
-		.authenticated = where->taggable && w->protocol == IPPROTO_TCP,
-	};
-
-	cs_decide(&c, d);
+	__builtin_memset(ret, 0, sizeof(*ret));
+	ret->dst = w->dst;
+	ret->dport = w->port;
+	ret->protocol = w->protocol;
+	ret->family = w->family;
 }
 
-/* The view of a receiver on this node. */
-__inline void cs_wish_ingress(const struct cs_socket *s, const struct cs_wish *w, __u32 slot,
-			      struct cs_decision *d)
+/* Says why the application gets EPERM. */
+__subprog int cs_report_wish(struct bpf_sock_addr *ctx, const struct cs_socket *s,
+			     const struct cs_wish *w, __u64 peer, const struct cs_decision *d)
+{
+	struct cs_report r = {
+		.peer = peer,
+		.cookie = bpf_get_socket_cookie(ctx),
+		.direction = CS_EGRESS,
+		.auth = peer ? CS_AUTH_UNTAGGED : CS_AUTH_UNKNOWN,
+		.flags = CS_EVENT_CONNECT,
+	};
+	struct cs_packet p;
+
+	cs_wish_packet(w, &p);
+	cs_count(CS_VERDICT_DENY, d->result.reason, CS_EGRESS);
+	return cs_report_decision(&r, s, &p, d);
+}
+
+/* Whether our own policy refuses the wish. */
+__subprog int cs_wish_egress(struct bpf_sock_addr *ctx, const struct cs_socket *s,
+			     const struct cs_wish *w, const struct cs_where *where)
+{
+	struct cs_who who = { .peer = where->identity, .class_ = where->class_ };
+	struct cs_leg leg = { .port = w->port, .direction = CS_EGRESS, .wished = 1 };
+	struct cs_decision d;
+	struct cs_packet p;
+
+	cs_wish_packet(w, &p);
+	who.auth = where->identity ? CS_AUTH_UNTAGGED : CS_AUTH_UNKNOWN;
+	leg.tagged = w->protocol == IPPROTO_TCP &&
+		     (where->taggable || cs_service_kind(&w->dst, w->port, w->protocol));
+	if (cs_ask_policy(s, &p, &who, &leg, &d) < 0 || d.result.verdict != CS_VERDICT_DENY)
+		return 0;
+	cs_report_wish(ctx, s, w, who.peer, &d);
+	return 1;
+}
+
+/* Whether the policy of a receiver on this node refuses it. */
+__subprog int cs_wish_ingress(struct bpf_sock_addr *ctx, const struct cs_socket *s,
+			      const struct cs_wish *w, __u32 slot)
 {
 	const struct cs_workload *workload = bpf_map_lookup_elem(&cs_workloads, &slot);
+	struct cs_decision d;
+	struct cs_walk walk;
 	struct cs_case c = {
 		.peer = cs_own_identity(s),
 		.workload = slot,
@@ -122,56 +151,30 @@ __inline void cs_wish_ingress(const struct cs_socket *s, const struct cs_wish *w
 	};
 
 	c.generation = workload ? READ_ONCE(workload->generation) : 0;
-	cs_decide(&c, d);
+	cs_decide(&c, &d, &walk);
+	if (d.result.verdict != CS_VERDICT_DENY)
+		return 0;
+	cs_report_wish(ctx, s, w, workload ? READ_ONCE(workload->identity) : 0, &d);
+	return 1;
 }
 
-/* Says why the application gets EPERM. */
-__inline void cs_report_wish(struct bpf_sock_addr *ctx, const struct cs_socket *s,
-			     const struct cs_wish *w, const struct cs_where *where,
-			     const struct cs_decision *d, __u8 direction)
-{
-	struct cs_packet p = {
-		.dst = w->dst,
-		.dport = w->port,
-		.protocol = w->protocol,
-		.family = w->family,
-	};
-	struct cs_report r = {
-		.peer = where->identity,
-		.cookie = bpf_get_socket_cookie(ctx),
-		.direction = direction,
-		.auth = where->identity ? CS_AUTH_UNTAGGED : CS_AUTH_UNKNOWN,
-		.flags = CS_EVENT_CONNECT,
-	};
-
-	cs_count(CS_VERDICT_DENY, d->result.reason, direction);
-	cs_report_decision(&r, s, &p, d);
-}
-
-/* `deny: reject`: whether either policy refuses what the application wishes. */
+/*
+ * `deny: reject`: whether either policy refuses what the application wishes. Who receives
+ * what is sent to a Service is not known yet.
+ */
 __subprog int cs_is_refused(struct bpf_sock_addr *ctx, struct cs_socket *s, const struct cs_wish *w)
 {
 	struct cs_where where;
-	struct cs_decision d;
-	__u32 slot;
+	__u32 slot = 0;
 
 	cs_locate(&w->dst, &where);
-	slot = where.workload ? where.workload : cs_listener_slot(ctx, w);
+	if (!cs_service_kind(&w->dst, w->port, w->protocol))
+		slot = where.workload ? where.workload : cs_listener_slot(ctx, w);
 	if (slot && slot == s->workload)
 		return 0; /* itself */
-	cs_wish_egress(s, w, &where, &d);
-	if (d.result.verdict == CS_VERDICT_DENY) {
-		cs_report_wish(ctx, s, w, &where, &d, CS_EGRESS);
+	if (cs_wish_egress(ctx, s, w, &where))
 		return 1;
-	}
-	if (!slot)
-		return 0;
-	cs_wish_ingress(s, w, slot, &d);
-	if (d.result.verdict == CS_VERDICT_DENY) {
-		cs_report_wish(ctx, s, w, &where, &d, CS_EGRESS);
-		return 1;
-	}
-	return 0;
+	return slot && cs_wish_ingress(ctx, s, w, slot);
 }
 
 __inline int cs_call(struct bpf_sock_addr *ctx, const struct cs_wish *w)

@@ -7,6 +7,7 @@
  * bpf_skops_write_hdr_opt), net/ipv4/tcp_input.c (bpf_skops_established).
  */
 #include "handshake.h"
+#include "service.h"
 #include "tag.h"
 #include "workload.h"
 
@@ -124,9 +125,11 @@ __inline void cs_ops_connect(struct bpf_sock_ops *ops)
 	s->class_ = where.class_;
 	s->class_stamp = stamp;
 	s->flags = where.taggable ? CS_SOCKET_TAGGABLE : 0;
+	if (cs_service_kind(&remote, bpf_ntohl(ops->remote_port), IPPROTO_TCP) != CS_SERVICE_NO)
+		s->flags = CS_SOCKET_TAGGABLE | CS_SOCKET_SERVICE;
 	s->tag = cs_tag(cs_control.node, READ_ONCE(cs_control.phase), cs_own_identity(s));
 	WRITE_ONCE(s->state, 0);
-	cs_callbacks(ops, where.taggable);
+	cs_callbacks(ops, s->flags & CS_SOCKET_TAGGABLE);
 }
 
 __inline void cs_ops_listen(struct bpf_sock_ops *ops)

@@ -23,28 +23,47 @@ __inline __u8 cs_untagged_auth(const struct cs_options *o)
 __subprog void cs_infer_sender(const struct cs_hook *h, const struct cs_options *o,
 			       struct cs_who *ret)
 {
-	struct cs_flow_key key;
 	struct cs_where where;
 	__u64 word;
 
 	cs_locate(&h->p->src, &where);
 	ret->class_ = where.class_;
-	cs_flow_key_of(h->p, 0, h->s->netns_cookie, &key);
-	word = cs_flow_get(&key);
+	word = cs_flow_of(h->p, 0, h->s->netns_cookie);
 	if (cs_flow_is_local(word))
-		ret->peer = cs_flow_sender(word);
+		ret->peer = cs_flow_sender(h->s, word);
 	else
 		ret->peer = where.workload ? 0 : where.identity;
 	ret->auth = ret->peer ? cs_untagged_auth(o) : CS_AUTH_UNKNOWN;
 }
 
-/* Tells a receiver on this node which workload sends this untagged flow. */
+/* The destination was another one when the application named it: a load balancer in the
+ * kernel has rewritten it, at connect() or on the way out. */
+__inline int cs_is_rewritten(const struct cs_socket *s, const struct cs_packet *p)
+{
+	const struct cs_addr *asked = &s->original_dst;
+
+	if (!s->original_port || (s->original_port == p->dport && cs_same_addr(asked, &p->dst)))
+		return 0;
+	/* 0.0.0.0 and :: are other names of loopback. */
+	return asked->half[0] || (asked->half[1] && (!cs_is_mapped(asked) || asked->word[3]));
+}
+
+/* To itself, though it asked for a Service: then policy is asked, on both sides. */
+__inline int cs_is_hairpin(const struct cs_hook *h)
+{
+	return cs_goes_nowhere(h->p) && cs_is_rewritten(h->s, h->p);
+}
+
+/* Tells a receiver on this node which workload sends this flow. */
 __subprog void cs_vouch(const struct cs_hook *h, int reply)
 {
+	__u64 bits = cs_flow_local(h->s);
 	struct cs_flow_key key;
 
+	if (!reply && cs_is_hairpin(h))
+		bits |= CS_FLOW_HAIRPIN;
 	cs_flow_key_of(h->p, reply, h->s->netns_cookie, &key);
-	cs_flow_put(&key, 0, cs_flow_local(h->s), READ_ONCE(cs_control.stamp));
+	cs_flow_put(&key, bits, READ_ONCE(cs_control.stamp), 0);
 }
 
 /* Whether this socket's own address is known to be another workload's. */
@@ -61,13 +80,9 @@ __inline void cs_apply(struct cs_socket *s, const struct cs_who *who, const stru
 {
 	s->peer = who->peer;
 	s->auth = who->auth;
-	s->rule = d->result.rule;
-	s->reason = d->result.reason;
-	s->verdict = d->result.verdict;
-	s->expires_ns = d->result.expires_ns;
 	if (d->result.verdict != CS_VERDICT_DENY)
 		s->flags |= CS_SOCKET_ESTABLISHED;
-	WRITE_ONCE(s->state, cs_state_of(d));
+	cs_settle(s, d);
 }
 
 __inline void cs_fill_report(const struct cs_hook *h, const struct cs_who *who, struct cs_report *r)
@@ -149,15 +164,12 @@ __subprog int cs_decide_again(struct cs_hook *h)
  */
 __inline int cs_stream_packet(struct cs_hook *h)
 {
-	__u64 state = READ_ONCE(h->s->state);
+	__u32 standing;
 
 	if (h->p->tcp_flags & TCP_RST)
 		return CS_CODE_PASS;
-	if (state >> 32 == READ_ONCE(cs_control.stamp)) {
-		if ((__u32)state == CS_STATE_DENY)
-			return cs_drop(h, h->s->reason);
-		if ((__u32)state == CS_STATE_TIMED && bpf_ktime_get_boot_ns() < h->s->expires_ns)
-			return CS_CODE_PASS;
-	}
-	return cs_decide_again(h);
+	standing = cs_standing(h->s);
+	if (standing == CS_STATE_ALLOW)
+		return CS_CODE_PASS;
+	return standing == CS_STATE_DENY ? cs_drop(h, h->s->reason) : cs_decide_again(h);
 }

@@ -7,9 +7,13 @@
  * cs_adopt: makes listeners that are older than the programs tag their SYN-ACKs, where
  * the kernel has TCP_BPF_SOCK_OPS_CB_FLAGS (Linux 6.9).
  */
-#include "event.h"
+#include "ask.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct net___cookie {
+	__u64 net_cookie; /* Linux 5.12 */
+};
+
 struct sock_common___addr {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -17,6 +21,9 @@ struct sock_common___addr {
 	__u16 skc_num;
 	__u16 skc_family;
 	int skc_bound_dev_if;
+	struct {
+		struct net___cookie *net;
+	} skc_net;
 	struct {
 		__u8 bytes[16];
 	} skc_v6_daddr, skc_v6_rcv_saddr;
@@ -50,64 +57,53 @@ __inline void cs_ends_of(const struct sock_common *sk, struct cs_ends *ret)
 	bpf_core_read(&ret->remote, sizeof(ret->remote), &c->skc_v6_daddr);
 }
 
-/* From now on no packet of the connection passes, and none says so again. */
-__inline void cs_seal(struct cs_socket *s, const struct cs_decision *d)
+/* The connection's flow, as its client sends. */
+__inline void cs_flow_at(const struct cs_socket *s, const struct cs_ends *e, struct cs_packet *ret)
 {
-	s->rule = d->result.rule;
-	s->reason = d->result.reason;
-	s->verdict = d->result.verdict;
-	WRITE_ONCE(s->state, cs_state_of(d));
+	int server = s->role == CS_ROLE_SERVER;
+
+	__builtin_memset(ret, 0, sizeof(*ret));
+	ret->src = server ? e->remote : e->local;
+	ret->dst = server ? e->local : e->remote;
+	ret->sport = server ? e->remote_port : e->local_port;
+	ret->dport = server ? e->local_port : e->remote_port;
+	ret->protocol = IPPROTO_TCP;
+	ret->family = cs_is_mapped(&ret->src) ? 4 : 6;
 }
 
 /* The event of a connection that is cut: it may be idle, with no packet to say it. */
-__subprog int cs_report_cut(const struct cs_socket *s, const struct cs_ends *e,
-			    const struct cs_decision *d)
+__subprog int cs_report_cut(const struct cs_socket *s, const struct cs_packet *p,
+			    const struct cs_decision *d, __u64 cookie)
 {
-	int server = s->role == CS_ROLE_SERVER;
-	struct cs_packet p = {
-		.src = server ? e->remote : e->local,
-		.dst = server ? e->local : e->remote,
-		.sport = server ? e->remote_port : e->local_port,
-		.dport = server ? e->local_port : e->remote_port,
-		.protocol = IPPROTO_TCP,
-	};
 	struct cs_report r = {
 		.peer = s->peer,
-		.cookie = e->cookie,
-		.direction = server ? CS_INGRESS : CS_EGRESS,
+		.cookie = cookie,
+		.direction = s->role == CS_ROLE_SERVER ? CS_INGRESS : CS_EGRESS,
 		.auth = s->auth,
 		.flags = CS_EVENT_LIVE,
 	};
 
-	p.family = cs_is_mapped(&p.src) ? 4 : 6;
-	return cs_report_decision(&r, s, &p, d);
+	return cs_report_decision(&r, s, p, d);
 }
 
 /* Decides a connection by the policy in force; whether it is denied. */
 __subprog int cs_is_denied_now(struct cs_socket *s, const struct cs_ends *e)
 {
-	int server = s->role == CS_ROLE_SERVER;
+	struct cs_who who = { .peer = s->peer, .auth = s->auth, .class_ = cs_class_of(&e->remote) };
+	struct cs_packet p;
 	struct cs_decision d;
-	struct cs_where where;
-	struct cs_case c = {
-		.peer = cs_tag_identity(s->peer),
-		.workload = s->workload,
-		.generation = s->generation,
-		.port = server ? e->local_port : e->remote_port,
-		.protocol = IPPROTO_TCP,
-		.direction = server ? CS_INGRESS : CS_EGRESS,
-		.authenticated = s->auth == CS_AUTH_VERIFIED,
-	};
+	struct cs_leg leg = {};
 
-	if (cs_is_self(s, s->peer, &e->local, &e->remote))
+	cs_flow_at(s, e, &p);
+	leg.direction = s->role == CS_ROLE_SERVER ? CS_INGRESS : CS_EGRESS;
+	leg.port = p.dport;
+	if (cs_ask_policy(s, &p, &who, &leg, &d) < 0)
 		return 0;
-	cs_locate(&e->remote, &where);
-	c.class_ = where.class_;
-	cs_decide(&c, &d);
 	if (d.result.verdict != CS_VERDICT_DENY)
 		return 0;
-	cs_seal(s, &d);
-	cs_report_cut(s, e, &d);
+	/* From now on no packet of it passes, and none says so again. */
+	cs_settle(s, &d);
+	cs_report_cut(s, &p, &d, e->cookie);
 	return 1;
 }
 
@@ -125,23 +121,40 @@ __inline void cs_find_again(struct cs_socket *s, const void *sk)
 
 __inline int cs_is_doomed(struct cs_socket *s, const void *sk, const struct cs_ends *e)
 {
-	__u64 state = READ_ONCE(s->state);
+	__u32 standing;
 
 	if (s->role != CS_ROLE_CLIENT && s->role != CS_ROLE_SERVER)
 		return 0;
 	if (!(s->flags & CS_SOCKET_ESTABLISHED))
 		return 0;
-	if (state >> 32 == READ_ONCE(cs_control.stamp))
-		return (__u32)state == CS_STATE_DENY;
+	standing = cs_standing(s);
+	if (standing != CS_STATE_NONE)
+		return standing == CS_STATE_DENY;
 	cs_find_again(s, sk);
 	return cs_is_denied_now(s, e);
+}
+
+__subprog void cs_say_doomed(struct seq_file *seq, const struct sock_common *sk,
+			     const struct cs_ends *e)
+{
+	struct cs_doomed doomed = {
+		.cookie = e->cookie,
+		.local = e->local,
+		.remote = e->remote,
+		.local_port = e->local_port,
+		.remote_port = e->remote_port,
+		.family = e->family,
+	};
+
+	doomed.interface = BPF_CORE_READ((const struct sock_common___addr *)sk, skc_bound_dev_if);
+	doomed.state = BPF_CORE_READ(sk, skc_state);
+	bpf_seq_write(seq, &doomed, sizeof(doomed));
 }
 
 SEC("iter/tcp")
 int cs_sweep(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
-	struct cs_doomed doomed = {};
 	struct cs_ends ends = {};
 	struct cs_socket *s;
 	void *sk;
@@ -156,18 +169,8 @@ int cs_sweep(struct bpf_iter__tcp *ctx)
 		return 0;
 	cs_ends_of(common, &ends);
 	ends.cookie = bpf_get_socket_cookie(sk);
-	if (!cs_is_doomed(s, sk, &ends))
-		return 0;
-	doomed.cookie = ends.cookie;
-	doomed.local = ends.local;
-	doomed.remote = ends.remote;
-	doomed.local_port = ends.local_port;
-	doomed.remote_port = ends.remote_port;
-	doomed.family = ends.family;
-	doomed.interface =
-		BPF_CORE_READ((const struct sock_common___addr *)common, skc_bound_dev_if);
-	doomed.state = BPF_CORE_READ(common, skc_state);
-	bpf_seq_write(ctx->meta->seq, &doomed, sizeof(doomed));
+	if (cs_is_doomed(s, sk, &ends))
+		cs_say_doomed(ctx->meta->seq, common, &ends);
 	return 0;
 }
 
@@ -204,6 +207,8 @@ int cs_adopt(struct bpf_iter__tcp *ctx)
 	if (!s)
 		return 0;
 	cs_socket_assign(s, slot, cgroup_id);
+	s->netns_cookie =
+		BPF_CORE_READ((struct sock_common___addr *)common, skc_net.net, net_cookie);
 	s->role = CS_ROLE_LISTENER;
 	adopted.cookie = bpf_get_socket_cookie(sk);
 	adopted.adopted = cs_adopt_listener(sk);

@@ -28,10 +28,13 @@ __verified_once __u32 cs_slot_of(__u64 cgroup_id)
 	return CS_SLOT_TORN;
 }
 
-/* Merges the finding at one level into the finding so far: the deepest workload wins. */
+/* Merges the finding at one level into the finding so far: the deepest workload wins. The
+ * levels are gone through one by one, so: no branch. */
 __inline __u32 cs_deeper_slot(__u32 so_far, __u32 here)
 {
-	return here == CS_SLOT_UNMANAGED ? so_far : here;
+	__u64 none = cs_equal(here, CS_SLOT_UNMANAGED);
+
+	return (so_far & -none) | here;
 }
 
 /* Of the running task; in process context only. */

@@ -21,7 +21,7 @@ declare -Ar LAW=(
 	[credential]="include base identity kube flow"
 	[source]="include base identity kube flow"
 	[datapath]="include base identity kube flow"
-	[cli]="include base identity flow policy"
+	[cli]="include base identity flow policy source"
 	[agent]="include base identity kube flow policy credential source datapath"
 )
 

@@ -3,7 +3,7 @@
 # Installs the Debian packages that are missing, and nothing else. Quick and offline when
 # none is. No service is started, and none that this script brought is left enabled.
 #
-#	tools/deps.sh [build|test|demo|check]...    install what these need; all without names
+#	tools/deps.sh [build|test|demo|fuzz|check]...    install what these need; without names all but fuzz
 #	tools/deps.sh --list [name]...              print the packages
 #	tools/deps.sh --toolchain COMMAND...        only say whether these commands exist
 set -euo pipefail
@@ -13,6 +13,7 @@ declare -Ar PACKAGES=(
 		libjansson-dev libyaml-dev libevent-dev libssl-dev libcap-dev"
 	[test]="libcriterion-dev libasan8 libubsan1 iproute2 nftables procps python3"
 	[demo]="nginx redis-server redis-tools curl iproute2 nftables procps python3"
+	[fuzz]="libclang-rt-14-dev"
 	[check]="clang-format cppcheck shellcheck universal-ctags"
 )
 readonly SERVICES=(nginx redis-server)
@@ -93,7 +94,7 @@ install() {
 }
 
 as_root=()
-[ $# -gt 0 ] || set -- "${!PACKAGES[@]}"
+[ $# -gt 0 ] || set -- build test demo check
 case $1 in
 --toolchain)
 	shift

@@ -23,7 +23,7 @@
 #include "wire.h"
 
 /* Bump on any change of a pinned map's layout; part of every pin's name. */
-#define CS_ABI_VERSION 1
+#define CS_ABI_VERSION 2
 
 /* Limits. The agent refuses what does not fit, names the limit and keeps the last state. */
 #define CS_BANKS 2
@@ -34,6 +34,8 @@
 #define CS_ENDPOINTS_MAX 131072 /* known workload addresses */
 #define CS_CLASSES_MAX 16384 /* CIDR classes, tag networks included */
 #define CS_NODES_MAX 8192 /* nodes with keys; slot 0 is unused */
+#define CS_SERVICES_MAX 16384 /* addresses and ports of Services; slot 0 is unused */
+#define CS_BACKENDS_MAX 64 /* kinds of backends behind one of them; no two are alike */
 #define CS_NAMES_MAX 8192 /* distinct SPIFFE IDs; slot 0 is empty */
 #define CS_RULE_IDS_MAX 65536 /* rule ids with a hit counter */
 #define CS_HANDSHAKES_MAX 16384 /* SYNs whose SYN-ACK may still be sent; power of two */
@@ -88,6 +90,10 @@ struct cs_control {
 	__u32 stamp; /* bumped after any change that decided sockets must be decided anew for */
 	__u32 cidrs; /* 1: some policy has a CIDR peer, so addresses of verified peers matter */
 	struct cs_key secret; /* per boot; keys the check words of cs_handshakes and cs_flows */
+	__u64 netns_cookie; /* of the agent's network namespace: the node's own */
+	__u8 own_node; /* 1: the node and its pods may always talk to each other */
+	__u8 services; /* 1: there are Services, so destinations are looked up among them */
+	__u8 pad[6];
 };
 
 /* ---- cs_cgroups: hash, u64 cgroup id -> u32 slot of cs_workloads ---- */
@@ -155,6 +161,29 @@ struct cs_class {
 	__u32 pad;
 };
 
+/* cs_services: hash, struct cs_service_key -> u32 slot of cs_service_slots */
+struct cs_service_key {
+	struct cs_addr addr;
+	__u16 port; /* host order */
+	__u8 protocol; /* IPPROTO_* */
+	__u8 pad[5];
+};
+
+struct cs_backend {
+	__u64 identity; /* 46-bit number, or an entity's */
+	__u32 class_; /* slot of cs_classes that covers its address */
+	__u16 port; /* its own, host order */
+	__u16 pad;
+};
+
+struct cs_service {
+	struct cs_service_key key; /* repeats the key */
+	__u64 identity; /* that all backends have, else 0 */
+	__u32 n; /* of backend[] in use; 0: none is ready */
+	__u32 pad;
+	struct cs_backend backend[CS_BACKENDS_MAX];
+};
+
 /* cs_node_index: array, u16 node number -> u32 slot of cs_nodes, 0: unknown node */
 struct cs_node_keys {
 	__u32 node; /* repeats the number */
@@ -183,12 +212,13 @@ enum cs_state {
 	CS_STATE_NONE = 0,
 	CS_STATE_ALLOW = 1, /* every packet passes */
 	CS_STATE_DENY = 2, /* no packet passes, and that was said */
-	CS_STATE_TIMED = 3, /* passes until expires_ns */
+	CS_STATE_TIMED = 3, /* every packet passes until expires_ns */
+	CS_STATE_TIMED_DENY = 4, /* no packet passes until expires_ns, and that was said */
 };
 
 struct cs_socket {
 	__u64 state;
-	__u64 expires_ns; /* of the deciding rule; such a socket never takes the fast path */
+	__u64 expires_ns; /* when the decision ends; such a socket never takes the fast path */
 	__u64 tag; /* own tag word, as last sent */
 	__u64 peer; /* tag word of the peer; node 0 when not verified */
 	union {
@@ -223,6 +253,7 @@ enum cs_socket_flags {
 	CS_SOCKET_NO_ROOM = 1 << 1, /* the tag did not fit */
 	CS_SOCKET_ESTABLISHED = 1 << 2, /* was let through once: a denial now cuts it */
 	CS_SOCKET_TAGGING = 1 << 3, /* still tags its ACKs */
+	CS_SOCKET_SERVICE = 1 << 4, /* connect() was for a Service */
 };
 
 /* cs_handshakes: array by hash of the tuple. Written at the SYN, read for the SYN-ACK. */
@@ -246,11 +277,17 @@ enum cs_flow_bits {
 	CS_FLOW_EGRESS = 1 << 0, /* the initiator's policy lets it send */
 	CS_FLOW_INGRESS = 1 << 1, /* the receiver's policy lets it in */
 	CS_FLOW_LOCAL = 1 << 2, /* the initiator is the local workload `slot` */
+	CS_FLOW_HOST = 1 << 3, /* of no workload, in the node's own network namespace */
+	CS_FLOW_HAIRPIN = 1 << 4, /* to itself, but asked for as a Service */
+	/* Only in what cs_flow_get() returns: */
+	CS_FLOW_TIMED = 1 << 5, /* the leg that was asked about expires */
+	CS_FLOW_ENDED = 1 << 6, /* and has */
 };
 
 struct cs_flow {
 	__u64 word; /* stamp << 32 | workload slot of the initiator << 8 | enum cs_flow_bits */
-	__u64 check; /* keyed digest of key and word */
+	__u64 expires_ns[CS_DIRECTIONS]; /* of the ingress and the egress bit, 0: never */
+	__u64 check; /* keyed digest of key and the above */
 };
 
 /* cs_decisions: array by hash of the question; the same questions come again and again. */
@@ -346,16 +383,20 @@ struct cs_event {
 CS_ASSERT_SIZE(struct cs_rule, 24);
 CS_ASSERT_SIZE(struct cs_ruleset, 16 + 24 * CS_RULES_MAX);
 CS_ASSERT_SIZE(struct cs_bitmap, CS_SELECTORS_MAX / 8);
-CS_ASSERT_SIZE(struct cs_control, 32);
+CS_ASSERT_SIZE(struct cs_control, 48);
 CS_ASSERT_SIZE(struct cs_workload, 24);
 CS_ASSERT_SIZE(struct cs_subject, 16);
 CS_ASSERT_SIZE(struct cs_peer, 24);
 CS_ASSERT_SIZE(struct cs_endpoint, 40);
 CS_ASSERT_SIZE(struct cs_cidr, 20);
 CS_ASSERT_SIZE(struct cs_class, 16);
+CS_ASSERT_SIZE(struct cs_service_key, 24);
+CS_ASSERT_SIZE(struct cs_backend, 16);
+CS_ASSERT_SIZE(struct cs_service, 40 + 16 * CS_BACKENDS_MAX);
 CS_ASSERT_SIZE(struct cs_node_keys, 136);
 CS_ASSERT_SIZE(struct cs_socket, 120);
 CS_ASSERT_SIZE(struct cs_flow_key, 48);
+CS_ASSERT_SIZE(struct cs_flow, 32);
 CS_ASSERT_SIZE(struct cs_accepting, 64);
 CS_ASSERT_SIZE(struct cs_doomed, 56);
 CS_ASSERT_SIZE(struct cs_event, 128);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) OR Apache-2.0 */
 /*
  * Why a verdict fell as it did: the one list behind events, counters, metrics,
- * documentation and the CLI's texts. A number is never reused.
+ * documentation and the CLI's texts. A number is never reused: 4 to 6, 31 and 38 named
+ * reasons that nothing ever gave.
  *
  * X(number, NAME, hubble drop_reason_desc, text, remedy)
  */
@@ -13,9 +14,7 @@
 	X(1, RULE, "", "a rule allows it", "")                                                     \
 	X(2, NOT_ISOLATED, "", "no policy isolates this direction", "")                            \
 	X(3, SELF, "", "a workload talks to itself", "")                                           \
-	X(4, REPLY, "", "answers a flow that was allowed", "")                                     \
-	X(5, ICMP, "", "ICMP error, echo or neighbour discovery", "")                              \
-	X(6, HANDSHAKE, "", "part of a handshake that is decided later", "")                       \
+	X(7, OWN_NODE, "", "between a workload and the node that it runs on", "")                  \
 	X(16, POLICY_DENY, "POLICY_DENY", "a rule denies it", "change the rule that is named")     \
 	X(17, DEFAULT_DENY, "POLICY_DENIED", "isolated by policy and no rule allows it",           \
 	  "add an allow rule to a policy that isolates the workload")                              \
@@ -48,7 +47,6 @@
 	  "only TCP, UDP, SCTP and ICMP can be allowed")                                           \
 	X(30, RAW_SOCKET, "INVALID_IDENTITY", "a raw socket wrote a TCP segment",                  \
 	  "use a stream socket")                                                                   \
-	X(31, MAP_FULL, "MAP_INSERTION_FAILED", "a kernel table is full", "see status for which")  \
 	X(32, TORN_READ, "INVALID_IDENTITY", "a table entry changed while it was read",            \
 	  "nothing: the retransmission passes")                                                    \
 	X(33, UNEXPECTED_SEGMENT, "CT_INVALID_HEADER", "a segment that no handshake step expects", \
@@ -62,11 +60,11 @@
 	X(37, FAST_OPEN_DATA, "AUTH_REQUIRED",                                                     \
 	  "Fast Open data came before the peer could be verified",                                 \
 	  "the client's retry without Fast Open passes")                                           \
-	X(38, NO_FLOW, "CT_NO_MAP_FOUND", "no rule allows it and it answers no known flow",        \
-	  "add an allow rule, or let the client send first")                                       \
 	X(39, FAST_OPEN_COOKIE, "AUTH_REQUIRED",                                                   \
 	  "the Fast Open cookie leaves no room for the tag",                                       \
-	  "the client's retry without Fast Open passes")
+	  "the client's retry without Fast Open passes")                                           \
+	X(40, NO_BACKEND, "SERVICE_BACKEND_NOT_FOUND", "the Service has no ready backend",         \
+	  "look at the Service's EndpointSlices")
 
 enum cs_reason {
 #define X(num, name, desc, text, remedy) CS_REASON_##name = (num),

@@ -12,10 +12,17 @@
  *  3. An Allow rule with CS_RULE_AUTH covers verified peers only. One that would
  *     have covered but for that is remembered: if the walk ends in the default,
  *     the reason is AUTH_REQUIRED and that rule is named.
- *  4. A Deny rule with CS_RULE_AUDIT is remembered and the walk goes on; if the
- *     end is Allow, the verdict is Audit and names it. Audit changes no traffic.
- *  5. Pass skips the remaining rules of its tier.
- *  6. No rule: the ruleset's default (Allow when nothing isolates the direction).
+ *  4. There are two walks in one. The enforced walk leaves out rules with
+ *     CS_RULE_AUDIT and gives the verdict; the staged walk takes them all. Where the
+ *     enforced one lets through and the staged one denies, the verdict is Audit and
+ *     names what denies there. So Audit changes no traffic and says just what
+ *     enforcing would.
+ *  5. Pass skips the remaining rules of its tier, in the walks that it belongs to; but
+ *     not CS_RULE_DEFAULT, for nothing passes over what a policy isolates.
+ *  6. No rule: the ruleset's default, in both walks (Allow when nothing isolates the
+ *     direction). The isolation of policies in Audit mode is a rule:
+ *     CS_RULE_DEFAULT | CS_RULE_AUDIT.
+ *  7. The result holds until the earliest expiry of a rule that covered.
  */
 #ifndef COUNTERSIGN_VERDICT_H
 #define COUNTERSIGN_VERDICT_H
@@ -46,7 +53,8 @@ enum cs_action {
 
 enum cs_rule_flags {
 	CS_RULE_AUTH = 1 << 0, /* authentication: Required */
-	CS_RULE_AUDIT = 1 << 1, /* mode: Audit */
+	CS_RULE_AUDIT = 1 << 1, /* mode: Audit; of any action */
+	CS_RULE_DEFAULT = 1 << 2, /* not written by anybody: a policy's isolation */
 };
 
 /* One compiled rule. A port range of 0..65535 covers protocols without ports too. */
@@ -66,6 +74,7 @@ struct cs_rule {
 enum cs_ruleset_flags {
 	CS_RULESET_EXPIRES = 1 << 0, /* some rule has expires_ns: the caller must give now_ns */
 	CS_RULESET_ISOLATED = 1 << 1, /* some enforcing policy isolates this direction */
+	CS_RULESET_AUDIT = 1 << 2, /* some rule has CS_RULE_AUDIT */
 };
 
 struct cs_ruleset {
@@ -94,22 +103,29 @@ struct cs_query {
 };
 
 struct cs_result {
-	__u64 expires_ns; /* when the deciding rule ends, 0: never */
+	__u64 expires_ns; /* when the result may change by itself, 0: never */
 	__u32 rule; /* id of the rule that decided, or CS_RULE_ID_NONE */
 	__u8 verdict; /* enum cs_verdict */
 	__u8 reason; /* enum cs_reason */
 	__u8 pad[2];
 };
 
-/* State of one walk. */
+/* State of the two walks. */
 struct cs_walk {
-	const struct cs_ruleset *rules;
+#ifndef __bpf__
+	const struct cs_ruleset *rules; /* for cs_walk_rule() */
 	const struct cs_query *query;
-	struct cs_result result;
-	__u32 audit_rule; /* first Deny in Audit mode that covered */
+#endif
+	struct cs_result result; /* of the enforced walk */
 	__u32 unauthenticated_rule; /* first Allow that missed only authentication */
+	__u32 staged_unauthenticated; /* the same for the staged walk */
+	__u32 staged_rule; /* that decided the staged walk */
 	__u16 pass_tier; /* 1 + tier that a Pass skips, 0: none */
-	__u16 pad[3];
+	__u16 staged_pass_tier;
+	__u8 staged; /* enum cs_verdict; NONE: goes on. Allow from the start without Audit. */
+	__u8 staged_reason; /* enum cs_reason, when it denies */
+	__u8 authenticated; /* the query's */
+	__u8 pad[5];
 };
 
 static inline __attribute__((always_inline)) __u64 cs_bit(const struct cs_bitmap *map, __u16 bit)
@@ -159,93 +175,217 @@ static inline __attribute__((always_inline)) __u64 cs_rule_covers(const struct c
 	return protocol & alive & cs_port_matches(r, q) & cs_peer_matches(r, q);
 }
 
-static inline __attribute__((always_inline)) void cs_decided(struct cs_walk *w,
-							     const struct cs_rule *r)
+/* The earlier of two moments, 0 being never. */
+static inline __attribute__((always_inline)) __u64 cs_earlier(__u64 a, __u64 b)
+{
+	return a - 1 < b - 1 ? a : b;
+}
+
+static inline __attribute__((always_inline)) __u8 cs_verdict_of(const struct cs_rule *r)
+{
+	return r->action == CS_ACTION_ALLOW ? CS_VERDICT_ALLOW : CS_VERDICT_DENY;
+}
+
+/* Whether the walk without, and the one with Audit rules has rule @r still before it. */
+static inline __attribute__((always_inline)) int cs_walk_open(const struct cs_walk *w,
+							      const struct cs_rule *r)
+{
+	return w->result.verdict == CS_VERDICT_NONE && !(r->flags & CS_RULE_AUDIT) &&
+	       (w->pass_tier != r->tier + 1 || r->flags & CS_RULE_DEFAULT);
+}
+
+static inline __attribute__((always_inline)) int cs_staged_open(const struct cs_walk *w,
+								const struct cs_rule *r)
+{
+	return w->staged == CS_VERDICT_NONE &&
+	       (w->staged_pass_tier != r->tier + 1 || r->flags & CS_RULE_DEFAULT);
+}
+
+static inline __attribute__((always_inline)) void cs_walk_unauthenticated(struct cs_walk *w,
+									  const struct cs_rule *r,
+									  int enforced, int staged)
+{
+	if (enforced && !w->unauthenticated_rule)
+		w->unauthenticated_rule = r->id;
+	if (staged && !w->staged_unauthenticated)
+		w->staged_unauthenticated = r->id;
+}
+
+/* The staged walk ends in a default: @reason and @rule, unless proof alone was missing. */
+static inline __attribute__((always_inline)) void cs_stage_default(struct cs_walk *w, __u8 reason,
+								   __u32 rule)
+{
+	w->staged = CS_VERDICT_DENY;
+	w->staged_reason = w->staged_unauthenticated ? CS_REASON_AUTH_REQUIRED : reason;
+	w->staged_rule = w->staged_unauthenticated ?: rule;
+}
+
+static inline __attribute__((always_inline)) void cs_stage_decided(struct cs_walk *w,
+								   const struct cs_rule *r)
+{
+	if (r->flags & CS_RULE_DEFAULT) {
+		cs_stage_default(w, CS_REASON_DEFAULT_DENY, r->id);
+		return;
+	}
+	w->staged = cs_verdict_of(r);
+	w->staged_reason = CS_REASON_POLICY_DENY;
+	w->staged_rule = r->id;
+}
+
+static inline __attribute__((always_inline)) void cs_walk_decided(struct cs_walk *w,
+								  const struct cs_rule *r)
 {
 	w->result.rule = r->id;
-	w->result.expires_ns = r->expires_ns;
-	w->result.verdict = r->action == CS_ACTION_ALLOW ? CS_VERDICT_ALLOW : CS_VERDICT_DENY;
+	w->result.verdict = cs_verdict_of(r);
 	w->result.reason = r->action == CS_ACTION_ALLOW ? CS_REASON_RULE : CS_REASON_POLICY_DENY;
 }
 
-/* Looks at rule @i. Returns 1 when the walk is over, else 0. */
-static inline __attribute__((always_inline)) int cs_walk_rule(struct cs_walk *w, __u32 i)
+/* Takes a rule that covers. Returns 1 when both walks are over, else 0. */
+static inline __attribute__((always_inline)) int cs_walk_step(struct cs_walk *w,
+							      const struct cs_rule *r)
 {
-	const struct cs_rule *r = &w->rules->rules[i % CS_RULES_MAX];
+	int enforced, staged;
 
-	if (w->pass_tier == r->tier + 1 || !cs_rule_covers(r, w->query))
+	enforced = cs_walk_open(w, r);
+	staged = cs_staged_open(w, r);
+	if (!(enforced | staged))
 		return 0;
-	if ((r->flags & CS_RULE_AUTH) && r->action == CS_ACTION_ALLOW && !w->query->authenticated) {
-		if (!w->unauthenticated_rule)
-			w->unauthenticated_rule = r->id;
-		return 0;
-	}
-	if (r->flags & CS_RULE_AUDIT) {
-		if (r->action == CS_ACTION_DENY && !w->audit_rule)
-			w->audit_rule = r->id;
+	w->result.expires_ns = cs_earlier(w->result.expires_ns, r->expires_ns);
+	if (r->flags & CS_RULE_AUTH && r->action == CS_ACTION_ALLOW && !w->authenticated) {
+		cs_walk_unauthenticated(w, r, enforced, staged);
 		return 0;
 	}
 	if (r->action == CS_ACTION_PASS) {
-		w->pass_tier = r->tier + 1;
+		w->pass_tier = enforced ? r->tier + 1 : w->pass_tier;
+		w->staged_pass_tier = staged ? r->tier + 1 : w->staged_pass_tier;
 		return 0;
 	}
-	cs_decided(w, r);
-	return 1;
+	if (staged)
+		cs_stage_decided(w, r);
+	if (enforced)
+		cs_walk_decided(w, r);
+	return w->result.verdict == CS_VERDICT_DENY ||
+	       (w->result.verdict == CS_VERDICT_ALLOW && w->staged != CS_VERDICT_NONE);
 }
 
-/* What the walk's end means when no rule decided, and what Audit makes of an Allow. */
-static inline __attribute__((always_inline)) void cs_walk_end(struct cs_walk *w)
+/* Looks at rule @r. Returns 1 when both walks are over, else 0. */
+static inline __attribute__((always_inline)) int cs_walk_look(struct cs_walk *w,
+							      const struct cs_rule *r,
+							      const struct cs_query *query)
+{
+	return cs_rule_covers(r, query) ? cs_walk_step(w, r) : 0;
+}
+
+#ifndef __bpf__
+/* Looks at rule @i. */
+static inline int cs_walk_rule(struct cs_walk *w, __u32 i)
+{
+	return cs_walk_look(w, &w->rules->rules[i % CS_RULES_MAX], w->query);
+}
+#endif
+
+/* What the end of the rules means for a walk that no rule decided. */
+static inline __attribute__((always_inline)) void cs_walk_end(struct cs_walk *w,
+							      const struct cs_ruleset *rules)
 {
 	struct cs_result *res = &w->result;
 
+	if (w->staged == CS_VERDICT_NONE && rules->default_verdict != CS_VERDICT_ALLOW)
+		cs_stage_default(w, rules->default_reason, rules->default_rule);
 	if (res->verdict == CS_VERDICT_NONE) {
-		res->verdict = w->rules->default_verdict;
-		res->reason = w->rules->default_reason;
-		res->rule = w->rules->default_rule;
+		res->verdict = rules->default_verdict;
+		res->reason = rules->default_reason;
+		res->rule = rules->default_rule;
 		if (w->unauthenticated_rule && res->verdict != CS_VERDICT_ALLOW) {
 			res->reason = CS_REASON_AUTH_REQUIRED;
 			res->rule = w->unauthenticated_rule;
 		}
 	}
-	if (res->verdict == CS_VERDICT_ALLOW && w->audit_rule) {
-		res->verdict = CS_VERDICT_AUDIT;
-		res->reason = CS_REASON_POLICY_DENY;
-		res->rule = w->audit_rule;
-	}
+	if (res->verdict == CS_VERDICT_DENY || w->staged != CS_VERDICT_DENY)
+		return;
+	res->verdict = CS_VERDICT_AUDIT;
+	res->reason = w->staged_reason;
+	res->rule = w->staged_rule;
+}
+
+/* A walk at its start. */
+static inline __attribute__((always_inline)) void cs_walk_begin(struct cs_walk *w,
+								const struct cs_ruleset *rules,
+								const struct cs_query *query)
+{
+	__builtin_memset(w, 0, sizeof(*w));
+#ifndef __bpf__ /* where it would mean to store a pointer in memory that takes numbers */
+	w->rules = rules;
+	w->query = query;
+#endif
+	w->authenticated = query->authenticated;
+	w->staged = rules->flags & CS_RULESET_AUDIT ? CS_VERDICT_NONE : CS_VERDICT_ALLOW;
 }
 
 #ifdef __bpf__
+/* What a round needs. The walk itself lies elsewhere: see cs_evaluate_in(). */
+struct cs_round {
+	const struct cs_ruleset *rules;
+	const struct cs_query *query;
+	struct cs_walk *walk;
+};
+
 /* A loop of up to 256 rounds, verified once (bpf_loop, Linux 5.17). */
 static long cs_walk_round(__u32 i, void *ctx)
 {
-	return cs_walk_rule(ctx, i);
+	const struct cs_round *round = ctx;
+
+	/* The verifier wants to see that it is 0 or 1. */
+	return cs_walk_look(round->walk, &round->rules->rules[i % CS_RULES_MAX], round->query) & 1;
 }
 
-static inline __attribute__((always_inline)) void cs_walk_all(struct cs_walk *w, __u32 count)
+static inline __attribute__((always_inline)) void cs_walk_all(struct cs_walk *w,
+							      const struct cs_ruleset *rules,
+							      const struct cs_query *query,
+							      __u32 count)
 {
-	bpf_loop(count, cs_walk_round, w, 0);
+	struct cs_round round = { .rules = rules, .query = query, .walk = w };
+
+	bpf_loop(count, cs_walk_round, &round, 0);
 }
 #else
-static inline void cs_walk_all(struct cs_walk *w, __u32 count)
+static inline void cs_walk_all(struct cs_walk *w, const struct cs_ruleset *rules,
+			       const struct cs_query *query, __u32 count)
 {
-	for (__u32 i = 0; i < count && !cs_walk_rule(w, i); i++)
-		;
+	for (__u32 i = 0; i < count; i++)
+		if (cs_walk_look(w, &rules->rules[i], query))
+			return;
 }
 #endif
 
-/* Evaluates @query against @rules into @ret; never leaves it undecided. */
-static inline __attribute__((always_inline)) void cs_evaluate(const struct cs_ruleset *rules,
-							      const struct cs_query *query,
-							      struct cs_result *ret)
+/*
+ * Evaluates @query against @rules in the memory @w; w->result is never left undecided.
+ * In BPF, @w is an argument of a global function: of such memory the verifier remembers
+ * nothing, so that it need not follow every rule's branches times those of the rule before.
+ */
+static inline __attribute__((always_inline)) void cs_evaluate_in(struct cs_walk *w,
+								 const struct cs_ruleset *rules,
+								 const struct cs_query *query)
 {
-	struct cs_walk walk = { .rules = rules, .query = query };
 	__u32 count = rules->count;
 
+	cs_walk_begin(w, rules, query);
 	if (count > CS_RULES_MAX)
 		count = CS_RULES_MAX;
-	cs_walk_all(&walk, count);
-	cs_walk_end(&walk);
+	cs_walk_all(w, rules, query, count);
+	cs_walk_end(w, rules);
+}
+
+#ifndef __bpf__
+/* The same, for who has no use for the walk. */
+static inline void cs_evaluate(const struct cs_ruleset *rules, const struct cs_query *query,
+			       struct cs_result *ret)
+{
+	struct cs_walk walk;
+
+	cs_evaluate_in(&walk, rules, query);
 	*ret = walk.result;
 }
+#endif
 
 #endif

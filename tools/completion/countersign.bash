@@ -2,19 +2,22 @@
 # shellcheck shell=bash
 # Completion for countersign(1). A unit test compares it with `countersign help --dump`.
 
+# The verb that stands there: "flows", or a group's and its own, "policy test".
 _countersign_verb() {
-	local i
+	local i group=''
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		--state) ((i++)) ;;
 		-*) ;;
+		policy) group='policy ' ;;
 		*)
-			printf '%s' "${COMP_WORDS[i]}"
+			printf '%s' "$group${COMP_WORDS[i]}"
 			return
 			;;
 		esac
 	done
+	printf '%s' "${group% }"
 }
 
 _countersign_options() {
@@ -22,7 +25,23 @@ _countersign_options() {
 	flows) printf '%s' '--follow -f --last --verdict --from-workload --to-workload --output -o' ;;
 	status) printf '%s' '--output -o' ;;
 	explain) printf '%s' '--from --to --port --output -o' ;;
+	reload) printf '%s' '--note' ;;
+	'policy check') printf '%s' '--output -o --fail-on --ignore --warn-audit-days --warn-expiry-days --isolation --trust-domain' ;;
+	'policy codes') printf '%s' '--output -o' ;;
+	'policy history') printf '%s' '--output -o' ;;
+	'policy rollback') printf '%s' '--note' ;;
+	'policy release') printf '%s' '--note' ;;
+	'policy unused') printf '%s' '--since --output -o' ;;
+	'policy test') printf '%s' '--output -o --run --trust-domain --verbose -v' ;;
+	'policy explain') printf '%s' '--from --to --port --at --unauthenticated --trust-domain --output -o' ;;
+	'policy diff') printf '%s' '--flows --at --exit-zero --trust-domain --output -o' ;;
+	'policy suggest') printf '%s' '--flows --egress --enforce --output -o' ;;
 	esac
+}
+
+# Numbers of the revisions that are kept.
+_countersign_revisions() {
+	countersign policy history 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 
 # Names of workloads as the agent knows them; nothing when it cannot be asked.
@@ -35,7 +54,8 @@ _countersign() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verb words
 	local common='--state --help -h --version'
-	local verbs='flows status explain reload version help'
+	local verbs='flows status explain reload policy version help'
+	local policy_verbs='check codes test explain diff suggest history rollback release unused'
 
 	verb=$(_countersign_verb)
 	case $previous in
@@ -47,14 +67,28 @@ _countersign() {
 	--output | -o)
 		words='text json'
 		[ "$verb" != flows ] || words='compact json'
+		[ "$verb" != 'policy check' ] || words='text json sarif'
+		[ "$verb" != 'policy test' ] || words='text json junit'
+		[ "$verb" != 'policy suggest' ] || words='yaml json'
+		;;
+	--flows)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
 		;;
 	--from | --to | --from-workload | --to-workload) words=$(_countersign_workloads) ;;
 	--last) words='20 100 1000' ;;
+	--fail-on) words='error warning info' ;;
+	--ignore | --trust-domain | --warn-audit-days | --warn-expiry-days) words='' ;;
+	--since) words='1h 1d 7d 30d' ;;
+	--note) words='' ;;
+	history | rollback) words="$(_countersign_revisions) $(_countersign_options "$verb") $common" ;;
 	--port) words='80/tcp 443/tcp 53/udp' ;;
 	help) words=$verbs ;;
 	*)
 		words="$(_countersign_options "$verb") $common"
 		[ -n "$verb" ] || words="$verbs $common"
+		[ "$verb" != policy ] || words=$policy_verbs
+		[[ $verb != 'policy '* || $word == -* ]] || words="$words $(compgen -f -- "$word")"
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

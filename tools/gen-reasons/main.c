@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Prints docs/reasons.md from the lists of reasons.h: `make docs` writes it, `make check` compares. */
+/*
+ * Prints docs/reasons.md from the lists of reasons.h, or with the argument policy-codes
+ * docs/policy-codes.md from lint_codes.h: `make docs` writes them, `make check` compares.
+ */
 #include <countersign/reasons.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "user/policy/lint_codes.h"
 
 struct row {
 	int number;
@@ -67,11 +73,38 @@ static void print_table(const struct table *table)
 	}
 }
 
-int main(void)
+static void print_codes(void)
+{
+	static const char *const severities[] = {
+		[LINT_INFO] = "info",
+		[LINT_WARNING] = "warning",
+		[LINT_ERROR] = "error",
+	};
+
+	printf("<!-- Made by `make docs` from user/policy/lint_codes.h: do not edit. -->\n"
+	       "# Codes of `countersign policy check`\n\nA code is never reused; "
+	       "`countersign policy codes` lists them too.\n");
+#define X(code, name, severity, title, why, remedy)                                               \
+	printf("\n## " code "\n\n**%s: " title ".** Why it matters: " why ". What to do: " remedy \
+	       ".\n",                                                                             \
+	       severities[LINT_##severity]);
+	LINT_CODES(X)
+#undef X
+}
+
+static void print_reasons(void)
 {
 	printf("<!-- Made by `make docs` from include/countersign/reasons.h: do not edit. -->\n"
 	       "# Reasons\n\nA number is never reused.\n");
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		print_table(&tables[i]);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1 && strcmp(argv[1], "policy-codes") == 0)
+		print_codes();
+	else
+		print_reasons();
 	return ferror(stdout) || fflush(stdout) ? 1 : 0;
 }

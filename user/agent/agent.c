@@ -26,7 +26,11 @@ static void agent_done(struct agent *agent)
 		event_free(agent->events[i]);
 	source_free(agent->source);
 	cgroups_free(agent->cgroups);
+	policy_engine_free(agent->engine);
 	rule_ids_free(agent->rule_ids);
+	rule_ages_done(&agent->rule_ages);
+	expiry_done(agent);
+	rollback_done(agent);
 	flow_history_free(agent->history);
 	epochs_done(&agent->epochs);
 	netns_set_done(&agent->adopted);
@@ -63,14 +67,20 @@ static void on_stop(evutil_socket_t sig, short what, void *arg)
 
 	(void)what;
 	log_info("stopping, what is in force stays in force", "signal=%d", (int)sig);
+	rollback_save(agent);
 	event_base_loopbreak(agent->base);
 }
 
-static void on_hup(evutil_socket_t sig, short what, void *agent)
+static void on_hup(evutil_socket_t sig, short what, void *arg)
 {
+	const struct origin origin = origin_of_agent("SIGHUP");
+	struct agent *agent = arg;
+
 	(void)sig;
 	(void)what;
+	agent->rollback.origin = &origin;
 	reload(agent);
+	agent->rollback.origin = NULL;
 }
 
 static void on_source(evutil_socket_t fd, short what, void *arg)
@@ -121,6 +131,10 @@ static int add_events(struct agent *agent)
 			      &agent->events[agent->n_events]);
 		agent->n_events += r == 0;
 	}
+	if (r == 0)
+		r = expiry_start(agent);
+	if (r == 0)
+		r = rollback_watch(agent);
 	return r < 0 ? r : events_start(agent);
 }
 
@@ -155,11 +169,17 @@ static int prepare(struct agent *agent)
 		return -ENOMEM;
 	r = rule_ids_new(&agent->rule_ids);
 	if (r == 0)
+		r = policy_engine_new(&agent->engine);
+	if (r == 0)
 		r = flow_history_new(FLOW_HISTORY_MAX, &agent->history);
 	if (r == 0)
 		r = source_directory_new(options->manifests, &agent->source);
 	if (r == 0)
 		r = cgroups_new(agent->cgroup_root, reload_set_cgroup, agent, &agent->cgroups);
+	if (r == 0)
+		r = rollback_open(agent);
+	if (r == 0)
+		r = expiry_open(agent);
 	return r;
 }
 
@@ -170,6 +190,7 @@ static int open_datapath(struct agent *agent)
 		.bpffs = agent->options->bpffs,
 		.node = agent->options->node,
 		.deny_mode = agent->options->deny_mode,
+		.own_node = agent->options->own_node,
 	};
 	int r;
 
@@ -183,9 +204,10 @@ static int open_datapath(struct agent *agent)
 }
 
 /*
- * The first policy. When it is bad: what an earlier agent left in force stays so, and
- * this one runs, unhealthy, until the manifests are mended; if there is nothing in
- * force it ends, as running without enforcement would look like enforcement.
+ * The first policy. When it is bad the last good one of the history takes its place; when
+ * there is none, what an earlier agent left in force stays so, and this one runs,
+ * unhealthy, until the manifests are mended; if there is nothing in force it ends, as
+ * running without enforcement would look like enforcement.
  */
 static int first_policy(struct agent *agent)
 {
@@ -199,7 +221,7 @@ static int first_policy(struct agent *agent)
 	if (status.epoch)
 		log_info("adopted what is in force", "epoch=%u programs=%zu", status.epoch,
 			 status.programs_attached);
-	r = reload(agent);
+	r = rollback_start(agent);
 	if (r < 0 && !status.epoch) {
 		log_error("no policy to put in force, nothing is attached", "manifests=\"%s\"",
 			  agent->options->manifests);
@@ -255,6 +277,7 @@ int agent_run(const struct agent_options *options, const char *cgroup_root)
 	_cleanup_(agent_done) struct agent agent = {
 		.options = options,
 		.cgroup_root = cgroup_root,
+		.expiry = { .timer = -EBADF, .clock = -EBADF },
 	};
 	int r;
 
@@ -304,9 +327,10 @@ int agent_uninstall(const struct agent_options *options)
 			  r == -EWOULDBLOCK ? strerror(-r) : datapath_error(NULL));
 		return r;
 	}
+	r = rollback_uninstall(options);
 	unlink(socket_path);
 	unlink(lock_path);
 	rmdir(options->state); /* unless something else is in it */
 	log_info("removed", "bpffs=\"%s\"", options->bpffs);
-	return 0;
+	return r;
 }

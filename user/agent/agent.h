@@ -4,12 +4,15 @@
 
 #include "user/agent/cgroups.h"
 #include "user/agent/epochs.h"
+#include "user/agent/expiry.h"
 #include "user/agent/netns.h"
 #include "user/agent/options.h"
+#include "user/agent/rollback.h"
+#include "user/agent/rule_ages.h"
 #include "user/base/loop.h"
 #include "user/datapath/datapath.h"
 #include "user/flow/flow.h"
-#include "user/policy/policy.h"
+#include "user/policy/engine.h"
 #include "user/source/source.h"
 
 struct control;
@@ -22,6 +25,9 @@ struct agent_reload {
 	size_t n_errors;
 	uint32_t epoch; /* in force since */
 	unsigned int cut; /* connections ended by it */
+	enum policy_effort effort; /* that it took */
+	struct datapath_update update; /* of POLICY_PEERS */
+	uint64_t cpu_ns; /* from documents to policy in force */
 };
 
 /* How many events were lost, seen at two moments. */
@@ -37,11 +43,12 @@ struct agent {
 	uint64_t salt[2];
 
 	struct event_base *base;
-	struct event *events[8];
+	struct event *events[16];
 	size_t n_events;
 
 	struct source *source;
 	struct rule_ids *rule_ids;
+	struct policy_engine *engine;
 	struct datapath *dp;
 	struct cgroups *cgroups;
 	struct epochs epochs;
@@ -59,6 +66,10 @@ struct agent {
 	struct agent_reload last;
 	struct cs_key documents; /* digest of what it read; zero: nothing could be read */
 	struct agent_losses losses;
+
+	struct rollback rollback; /* the history, and the pin */
+	struct expiry expiry;
+	struct rule_ages rule_ages;
 };
 
 /* Runs the agent until a signal ends it; logs. 0 or a negative errno. */

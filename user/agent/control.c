@@ -71,6 +71,15 @@ void client_error(struct client *client, const char *text)
 	client_line(client, json_pack("{s:s}", "error", text));
 }
 
+int client_origin(const struct client *client, const json_t *request, struct origin *ret)
+{
+	const json_t *note = json_object_get(request, "note");
+
+	if (note && !json_is_string(note))
+		return -EINVAL;
+	return origin_of_peer(bufferevent_getfd(client->bev), json_string_value(note), ret);
+}
+
 void client_stream(struct client *client, const struct client_stream *ops, void *stream)
 {
 	client->ops = ops;

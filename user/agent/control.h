@@ -7,7 +7,7 @@
 
 #include <jansson.h>
 
-#include "user/base/util.h"
+#include "user/agent/origin.h"
 
 #define CONTROL_CLIENTS_MAX 64
 #define CONTROL_REQUEST_MAX 16384 /* bytes */
@@ -33,6 +33,9 @@ void client_line(struct client *client, json_t *line);
 
 /* For verbs: {"error": text}. */
 void client_error(struct client *client, const char *text);
+
+/* For verbs: who asks, with a note of theirs; see origin_of_peer(). */
+int client_origin(const struct client *client, const json_t *request, struct origin *ret);
 
 /*
  * For verbs that send many lines: @pump adds lines while client_has_room(), and

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "user/agent/json_text.h"
+#include "user/agent/status_policy.h"
 #include "user/base/clock.h"
 #include "user/base/notify.h"
 
@@ -76,6 +77,7 @@ json_t *health_problems(const struct agent *agent, const struct datapath_status 
 	    status->stats[CS_STAT_EVENTS_LOST] > agent->losses.now)
 		add(list, "verdict events are being lost: %llu so far",
 		    (unsigned long long)status->stats[CS_STAT_EVENTS_LOST]);
+	status_add_problems(list, agent);
 	add_full(list, status);
 	add_workloads(list, agent);
 	return list;
@@ -89,6 +91,7 @@ json_t *health_warnings(const struct agent *agent)
 		add(list,
 		    "%u sockets are older than the agent and send no tags: restart their programs",
 		    agent->not_adopted);
+	status_add_warnings(list, agent);
 	return list;
 }
 

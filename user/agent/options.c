@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <getopt.h>
 
+#include "user/agent/revisions.h"
 #include "user/agent/words.h"
 
 #define TRUST_DOMAIN_MAX 255 /* bytes, by the SPIFFE specification */
@@ -37,6 +38,7 @@ STRING_OPTION(manifests)
 STRING_OPTION(cgroup_root)
 STRING_OPTION(bpffs)
 STRING_OPTION(state)
+STRING_OPTION(history_dir)
 STRING_OPTION(salt_file)
 FLAG_OPTION(uninstall)
 FLAG_OPTION(help)
@@ -76,6 +78,16 @@ static int set_node(struct agent_options *options, char *arg)
 	if (parse_number(arg, UINT16_MAX, &node) < 0 || !node)
 		return -EINVAL;
 	options->node = node;
+	return 0;
+}
+
+static int set_history(struct agent_options *options, char *arg)
+{
+	unsigned long n;
+
+	if (parse_number(arg, REVISIONS_MAX, &n) < 0 || !n)
+		return -EINVAL;
+	options->history = n;
 	return 0;
 }
 
@@ -142,6 +154,12 @@ static int set_deny(struct agent_options *options, char *arg)
 	return 0;
 }
 
+static int set_own_node(struct agent_options *options, char *arg)
+{
+	options->own_node = streq(arg, "allow");
+	return options->own_node || streq(arg, "policy") ? 0 : -EINVAL;
+}
+
 static int set_log_level(struct agent_options *options, char *arg)
 {
 	static const char *const levels[] = {
@@ -169,6 +187,10 @@ static const struct option_row rows[] = {
 	  "a directory", set_bpffs },
 	{ "state", "DIR", "keep the socket agent.sock in DIR (default: /run/countersign)",
 	  "a directory", set_state },
+	{ "history", "N", "keep the last N accepted policy sets (default: 10)",
+	  "a number from 1 to 100", set_history },
+	{ "history-dir", "DIR", "keep them in DIR (default: history in the state directory)",
+	  "a directory", set_history_dir },
 	{ "trust-domain", "NAME", "trust domain of the SPIFFE IDs (default: cluster.local)",
 	  "at most 255 lower-case letters, digits, '.', '-' and '_'", set_trust_domain },
 	{ "tag-networks", "CIDR,...", "write tags towards these networks, too",
@@ -177,6 +199,8 @@ static const struct option_row rows[] = {
 	  "allow, deny or audit", set_default_action },
 	{ "deny", "WORD", "what the denied see: drop (default, silence) or reject (an error)",
 	  "drop or reject", set_deny },
+	{ "own-node", "WORD", "between the node and its pods: allow (default) or ask the policy",
+	  "allow or policy", set_own_node },
 	{ "node", "N", "number of this node (default: 1)", "a number from 1 to 65535", set_node },
 	{ "cluster-salt-file", "FILE", "derive identity numbers from FILE, the same on all nodes",
 	  "a file", set_salt_file },
@@ -239,10 +263,12 @@ int options_parse(int argc, char **argv, struct agent_options *ret)
 	struct agent_options options = {
 		.bpffs = "/sys/fs/bpf/countersign",
 		.state = "/run/countersign",
+		.history = REVISIONS_DEFAULT,
 		.trust_domain = "cluster.local",
 		.node = 1,
 		.default_verdict = CS_VERDICT_ALLOW,
 		.deny_mode = CS_DENY_DROP,
+		.own_node = true,
 		.log_level = LOG_INFO,
 	};
 	int r = 0, index, c;

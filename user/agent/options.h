@@ -14,11 +14,14 @@ struct agent_options {
 	const char *bpffs;
 	const char *state;
 	const char *trust_domain;
+	const char *history_dir; /* NULL: "history" in the state directory */
+	unsigned int history; /* accepted policy sets to keep */
 	const char *salt_file; /* NULL: the salt follows from the trust domain */
 	char **tag_networks; /* NULL-terminated, or NULL */
 	uint16_t node;
 	uint8_t default_verdict; /* enum cs_verdict */
 	uint8_t deny_mode; /* enum cs_deny_mode */
+	bool own_node; /* the node and its pods may always talk to each other */
 	enum log_level log_level;
 	bool uninstall;
 	bool help;

@@ -1,28 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "user/agent/reload.h"
 
+#include "user/agent/expiry.h"
 #include "user/agent/health.h"
+#include "user/agent/rollback.h"
 #include "user/agent/sweep.h"
+#include "user/agent/trial.h"
 #include "user/base/clock.h"
 #include "user/base/host.h"
 #include "user/base/quote.h"
 
+#define DIGEST_FACTOR 0x9e3779b97f4a7c15ULL /* odd; what it spreads are keyed hashes already */
+
 /* Everything one reload works with. */
 struct attempt {
-	struct source_documents documents;
-	int read_error; /* of reading them */
-	struct cs_key digest; /* of them */
+	const struct source_documents *documents; /* NULL: those in force */
 	struct policy_errors errors;
-	struct policy_set *set;
-	struct image *image;
+	struct policy_document *staged; /* the documents, as the engine takes them */
+	struct policy_result result;
+	char **addresses; /* of this node */
+	int *cgroup_errors; /* of the workloads to come */
 };
 
 static void attempt_done(struct attempt *attempt)
 {
-	source_documents_done(&attempt->documents);
 	policy_errors_done(&attempt->errors);
-	policy_set_free(attempt->set);
-	image_free(attempt->image);
+	host_addresses_freep(&attempt->addresses);
+	free(attempt->staged);
+	free(attempt->cgroup_errors);
 }
 
 void reload_done(struct agent_reload *last)
@@ -58,69 +63,106 @@ static void add_errors(struct agent_reload *last, const struct policy_errors *er
 		add_error(last, more);
 }
 
-/* After a failure each further file is only checked, on its own, for its errors' sake. */
-static int parse(struct attempt *attempt)
+/* Tells documents that were read before from others. */
+static struct cs_key digest(const struct policy_document *documents, size_t n)
 {
-	int r, first;
+	struct cs_key sum = { .k0 = n + 1, .k1 = 1 };
 
-	first = policy_set_new(&attempt->set);
-	for (size_t i = 0; i < attempt->documents.n && first != -ENOMEM; i++) {
-		const struct source_document *d = &attempt->documents.item[i];
-		_cleanup_(policy_set_freep) struct policy_set *alone = NULL;
-
-		r = first < 0 ? policy_set_new(&alone) : 0;
-		if (r == 0)
-			r = policy_set_parse(alone ?: attempt->set, d->name, d->text, d->length,
-					     &attempt->errors);
-		first = first < 0 ? first : r;
+	for (size_t i = 0; i < n; i++) {
+		sum.k0 = sum.k0 * DIGEST_FACTOR + documents[i].digest.k0;
+		sum.k1 = sum.k1 * DIGEST_FACTOR + documents[i].digest.k1;
 	}
-	return first;
+	return sum;
 }
 
-static int compile(struct agent *agent, struct attempt *attempt)
+static int list_documents(struct attempt *attempt)
 {
-	_cleanup_(host_addresses_freep) char **addresses = NULL;
-	struct policy_options options = {
+	const struct source_documents *documents = attempt->documents;
+
+	attempt->staged = calloc(documents->n + 1, sizeof(*attempt->staged));
+	if (!attempt->staged)
+		return -ENOMEM;
+	for (size_t i = 0; i < documents->n; i++) {
+		struct policy_document *staged = &attempt->staged[i];
+
+		staged->name = documents->item[i].name;
+		staged->text = documents->item[i].text;
+		staged->length = documents->item[i].length;
+		staged->digest = documents->item[i].digest;
+		if (!staged->digest.k0)
+			staged->digest =
+				document_digest(staged->name, staged->text, staged->length);
+	}
+	return 0;
+}
+
+/* What every compile is given; @addresses are the node's own. */
+static struct policy_options options_of(const struct agent *agent, char **addresses)
+{
+	return (struct policy_options){
 		.trust_domain = agent->options->trust_domain,
 		.default_verdict = agent->options->default_verdict,
 		.tag_networks = (const char *const *)agent->options->tag_networks,
+		.host_addresses = (const char *const *)addresses,
 		.salt = { agent->salt[0], agent->salt[1] },
 		.realtime_ns = clock_ns(CLOCK_REALTIME),
 		.boottime_ns = clock_ns(CLOCK_BOOTTIME),
 	};
-	int r;
-
-	/* Without them the entity Host matches nothing: no reason to keep a policy out. */
-	r = host_addresses(&addresses);
-	if (r < 0)
-		log_warning("cannot list this node's addresses", "error=\"%s\"", strerror(-r));
-	options.host_addresses = (const char *const *)addresses;
-	return policy_compile(attempt->set, &options, agent->rule_ids, &attempt->image,
-			      &attempt->errors);
 }
 
-/* Up to here nothing has changed; a failure of the commit changes nothing either. */
-static int prepare_and_commit(struct agent *agent, struct attempt *attempt)
+/* Without them the entity Host matches nothing: no reason to keep a policy out. */
+static void read_addresses(struct attempt *attempt)
 {
-	struct agent_reload *last = &agent->last;
+	int r = host_addresses(&attempt->addresses);
+
+	if (r < 0)
+		log_warning("cannot list this node's addresses", "error=\"%s\"", strerror(-r));
+}
+
+static int compile(struct agent *agent, struct attempt *attempt, enum policy_effort least)
+{
+	const struct policy_options options = options_of(agent, attempt->addresses);
 	int r;
 
-	r = attempt->read_error;
-	if (r < 0) {
-		add_error(last, strdup(source_error(agent->source)));
-		return r;
-	}
-	r = parse(attempt);
-	if (r == 0)
-		r = compile(agent, attempt);
-	if (r < 0) {
-		add_errors(last, &attempt->errors);
-		return r;
-	}
-	r = datapath_commit(agent->dp, attempt->image);
+	r = policy_engine_compile(agent->engine, &options, agent->rule_ids, least, &attempt->result,
+				  &attempt->errors);
 	if (r < 0)
-		add_error(last, strdup(datapath_error(agent->dp)));
+		add_errors(&agent->last, &attempt->errors);
 	return r;
+}
+
+static int commit(struct agent *agent, struct attempt *attempt)
+{
+	const struct image *image = attempt->result.image;
+	int r;
+
+	attempt->cgroup_errors = calloc(image->n_workloads + 1, sizeof(*attempt->cgroup_errors));
+	if (!attempt->cgroup_errors)
+		return -ENOMEM;
+	r = datapath_commit(agent->dp, image);
+	if (r < 0)
+		add_error(&agent->last, strdup(datapath_error(agent->dp)));
+	return r;
+}
+
+/* Up to here nothing has changed; a failure in the kernel changes nothing either. */
+static int compile_and_commit(struct agent *agent, struct attempt *attempt)
+{
+	const struct policy_result *result = &attempt->result;
+	int r;
+
+	read_addresses(attempt);
+	r = compile(agent, attempt, POLICY_PEERS);
+	if (r < 0)
+		return r;
+	if (result->effort == POLICY_PEERS) {
+		r = datapath_update(agent->dp, result->image, result->delta, &agent->last.update);
+		if (r == 0)
+			return 0;
+		log_debug("the change takes a commit", "error=\"%s\"", datapath_error(agent->dp));
+		r = compile(agent, attempt, POLICY_WHOLE);
+	}
+	return r < 0 ? r : commit(agent, attempt);
 }
 
 void reload_set_cgroup(void *arg, size_t workload, uint64_t id)
@@ -143,36 +185,59 @@ void reload_set_cgroup(void *arg, size_t workload, uint64_t id)
 }
 
 /* The image is in force: names, cgroups and live connections follow. */
-static int follow(struct agent *agent, struct image *image, int *errors)
+static void follow(struct agent *agent, struct attempt *attempt)
 {
-	struct agent_reload *last = &agent->last;
-	struct datapath_status status;
+	struct image *image = attempt->result.image;
 	int r;
 
-	r = datapath_status(agent->dp, &status);
-	if (r < 0) {
-		add_error(last, strdup(datapath_error(agent->dp)));
-		image_free(image);
-		free(errors);
-		return r;
-	}
-	last->epoch = status.epoch;
+	policy_engine_accept(agent->engine);
 	free(agent->cgroup_errors);
-	agent->cgroup_errors = errors;
-	epochs_add(&agent->epochs, status.epoch, image);
+	agent->cgroup_errors = TAKE_PTR(attempt->cgroup_errors);
+	epochs_add(&agent->epochs, datapath_epoch(agent->dp), image);
 	r = cgroups_follow(agent->cgroups, image);
 	if (r < 0)
 		log_warning("cannot follow every cgroup",
 			    "error=\"%s\" remedy=\"raise fs.inotify.max_user_watches\"",
 			    strerror(-r));
-	sweep(agent, &last->cut);
-	return 0;
+	sweep(agent, &agent->last.cut);
+	expiry_follow(agent);
+	rule_ages_follow(&agent->rule_ages, image, clock_ns(CLOCK_BOOTTIME));
+}
+
+/* Nothing moved; only idle connections must be told, and only when it may matter to them. */
+static void follow_peers(struct agent *agent)
+{
+	policy_engine_accept(agent->engine);
+	if (agent->last.update.stamped)
+		sweep(agent, &agent->last.cut);
+}
+
+static void log_update(const struct agent_reload *last)
+{
+	log_info("workloads changed",
+		 "epoch=%u identity_writes=%zu address_writes=%zu "
+		 "removals=%zu decided_anew=%s cut=%u cpu_us=%llu",
+		 last->epoch, last->update.identity_writes, last->update.address_writes,
+		 last->update.removals, last->update.stamped ? "yes" : "no", last->cut,
+		 (unsigned long long)last->cpu_ns / 1000);
+}
+
+static void log_policy(const struct agent *agent)
+{
+	const struct agent_reload *last = &agent->last;
+	const struct image *image = epochs_current(&agent->epochs);
+
+	log_info("policy in force",
+		 "epoch=%u workloads=%zu policies=%zu rules=%zu cut=%u compiled=%s cpu_us=%llu",
+		 last->epoch, image->n_workloads, image->n_policies,
+		 image->n_rules ? image->n_rules - 1 : 0, last->cut,
+		 last->effort == POLICY_RULES ? "rules" : "everything",
+		 (unsigned long long)last->cpu_ns / 1000);
 }
 
 static void log_outcome(const struct agent *agent)
 {
 	const struct agent_reload *last = &agent->last;
-	const struct image *image = epochs_current(&agent->epochs);
 
 	for (size_t i = 0; i < last->n_errors; i++) {
 		_cleanup_free_ char *text = quote(last->errors[i]);
@@ -182,80 +247,178 @@ static void log_outcome(const struct agent *agent)
 	if (!last->ok)
 		log_error("reload failed, what was in force stays in force", "epoch=%u",
 			  agent->epochs.current);
+	else if (rollback_is_pinned(agent))
+		log_info("manifests checked, they wait until the pin is released",
+			 "epoch=%u pinned_revision=%u", agent->epochs.current,
+			 agent->rollback.pin.revision);
+	else if (last->effort == POLICY_PEERS)
+		log_update(last);
 	else
-		log_info("policy in force", "epoch=%u workloads=%zu policies=%zu rules=%zu cut=%u",
-			 last->epoch, image->n_workloads, image->n_policies,
-			 image->n_rules ? image->n_rules - 1 : 0, last->cut);
+		log_policy(agent);
 }
 
-/* Tells documents that were read before from others. */
-static struct cs_key digest(const struct source_documents *documents)
+static int stage(struct agent *agent, struct attempt *attempt)
 {
-	struct cs_key sum = { .k0 = documents->n + 1, .k1 = 1 };
+	ssize_t r;
 
-	for (size_t i = 0; i < documents->n; i++) {
-		const struct source_document *d = &documents->item[i];
-
-		sum.k0 = cs_siphash_bytes(&sum, d->name, strlen(d->name));
-		sum.k1 = cs_siphash_bytes(&sum, d->text, d->length);
-	}
-	return sum;
+	if (!attempt->documents)
+		return policy_engine_stage_again(agent->engine);
+	if (!attempt->staged && list_documents(attempt) < 0)
+		return -ENOMEM;
+	r = policy_engine_stage(agent->engine, attempt->staged, attempt->documents->n,
+				&attempt->errors);
+	if (r < 0)
+		add_errors(&agent->last, &attempt->errors);
+	return r < 0 ? (int)r : 0;
 }
 
 static int put_in_force(struct agent *agent, struct attempt *attempt)
 {
-	_cleanup_free_ int *errors = NULL;
 	int r;
 
-	r = prepare_and_commit(agent, attempt);
-	if (r < 0)
+	r = stage(agent, attempt);
+	if (r == 0)
+		r = compile_and_commit(agent, attempt);
+	if (r < 0) {
+		policy_engine_reject(agent->engine);
 		return r;
-	errors = calloc(attempt->image->n_workloads + 1, sizeof(*errors));
-	if (!errors)
-		return -ENOMEM;
-	return follow(agent, TAKE_PTR(attempt->image), TAKE_PTR(errors));
+	}
+	agent->last.effort = attempt->result.effort;
+	if (attempt->result.effort == POLICY_PEERS)
+		follow_peers(agent);
+	else
+		follow(agent, attempt);
+	agent->last.epoch = agent->epochs.current;
+	return 0;
 }
 
-static int run(struct agent *agent, struct attempt *attempt)
+/* While an older revision is pinned the source's documents are checked, no more. */
+static int check_only(struct agent *agent, struct attempt *attempt)
 {
+	struct policy_options options;
 	int r;
 
+	agent->last.epoch = agent->epochs.current;
+	read_addresses(attempt);
+	options = options_of(agent, attempt->addresses);
+	r = trial_check(attempt->documents, &options, &attempt->errors);
+	if (r < 0)
+		add_errors(&agent->last, &attempt->errors);
+	return r;
+}
+
+static void begin(struct agent *agent)
+{
 	if (agent->started)
 		health_notify_reloading();
 	reload_done(&agent->last);
 	agent->last.realtime_ns = clock_ns(CLOCK_REALTIME);
-	r = put_in_force(agent, attempt);
+}
+
+static int end(struct agent *agent, int r)
+{
 	if (r < 0 && !agent->last.n_errors)
 		add_error(&agent->last, strdup(strerror(-r)));
 	agent->last.ok = r == 0;
-	agent->documents = attempt->digest;
 	log_outcome(agent);
 	if (agent->started)
 		health_notify_ready(agent);
 	return r;
 }
 
-static void read_documents(struct agent *agent, struct attempt *attempt)
+/* The source's documents, into force or, when another revision is pinned, on trial. */
+static int take(struct agent *agent, struct attempt *attempt, uint64_t cpu_ns)
 {
-	attempt->read_error = source_read(agent->source, &attempt->documents);
-	if (attempt->read_error == 0)
-		attempt->digest = digest(&attempt->documents);
+	int r;
+
+	begin(agent);
+	r = rollback_is_pinned(agent) ? check_only(agent, attempt) : put_in_force(agent, attempt);
+	agent->last.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
+	if (r == 0)
+		rollback_accepted(agent, attempt->documents);
+	return end(agent, r);
+}
+
+/* @always: also when the documents are those that were read last. */
+static int run(struct agent *agent, bool always)
+{
+	_cleanup_(source_documents_done) struct source_documents documents = { 0 };
+	_cleanup_(attempt_done) struct attempt attempt = { .documents = &documents };
+	uint64_t cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	struct cs_key sum = { 0 };
+	int r;
+
+	r = source_read(agent->source, &documents);
+	if (r == 0 && list_documents(&attempt) == 0)
+		sum = digest(attempt.staged, documents.n);
+	if (!always && memcmp(&sum, &agent->documents, sizeof(sum)) == 0)
+		return 0;
+	agent->documents = sum;
+	if (r == 0)
+		return take(agent, &attempt, cpu_ns);
+	begin(agent);
+	agent->last.epoch = agent->epochs.current;
+	add_error(&agent->last, strdup(source_error(agent->source)));
+	return end(agent, r);
+}
+
+/* Not about the source: agent->last is lent and given back. */
+static int put_aside(struct agent *agent, struct attempt *attempt, struct agent_reload *ret)
+{
+	struct agent_reload source = agent->last;
+	int r;
+
+	agent->last = (struct agent_reload){ .realtime_ns = clock_ns(CLOCK_REALTIME) };
+	r = put_in_force(agent, attempt);
+	if (r < 0 && !agent->last.n_errors)
+		add_error(&agent->last, strdup(strerror(-r)));
+	agent->last.ok = r == 0;
+	*ret = agent->last;
+	agent->last = source;
+	return r;
+}
+
+int reload_documents(struct agent *agent, const struct source_documents *documents,
+		     struct agent_reload *ret)
+{
+	_cleanup_(attempt_done) struct attempt attempt = { .documents = documents };
+
+	return put_aside(agent, &attempt, ret);
+}
+
+int reload_again(struct agent *agent, struct agent_reload *ret)
+{
+	_cleanup_(attempt_done) struct attempt attempt = { 0 };
+
+	return put_aside(agent, &attempt, ret);
+}
+
+int reload_read_in_force(struct agent *agent, struct source_documents *ret)
+{
+	_cleanup_(source_documents_done) struct source_documents documents = { 0 };
+	_cleanup_(attempt_done) struct attempt attempt = { .documents = &documents };
+	struct cs_key sum;
+	int r;
+
+	r = source_read(agent->source, &documents);
+	if (r == 0)
+		r = list_documents(&attempt);
+	if (r < 0)
+		return r;
+	sum = digest(attempt.staged, documents.n);
+	if (!agent->last.ok || memcmp(&sum, &agent->documents, sizeof(sum)) != 0)
+		return -EAGAIN;
+	*ret = documents;
+	documents = (struct source_documents){ 0 };
+	return 0;
 }
 
 int reload(struct agent *agent)
 {
-	_cleanup_(attempt_done) struct attempt attempt = { 0 };
-
-	read_documents(agent, &attempt);
-	return run(agent, &attempt);
+	return run(agent, /* always= */ true);
 }
 
 int reload_if_changed(struct agent *agent)
 {
-	_cleanup_(attempt_done) struct attempt attempt = { 0 };
-
-	read_documents(agent, &attempt);
-	if (attempt.digest.k0 == agent->documents.k0 && attempt.digest.k1 == agent->documents.k1)
-		return 0;
-	return run(agent, &attempt);
+	return run(agent, /* always= */ false);
 }

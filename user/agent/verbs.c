@@ -5,10 +5,9 @@ static const struct {
 	const char *name;
 	void (*run)(struct agent *agent, struct client *client, const json_t *request);
 } verbs[] = {
-	{ "status", serve_status },
-	{ "reload", serve_reload },
-	{ "flows", serve_flows },
-	{ "explain", serve_explain },
+	{ "status", serve_status },   { "reload", serve_reload },   { "flows", serve_flows },
+	{ "explain", serve_explain }, { "history", serve_history }, { "rollback", serve_rollback },
+	{ "release", serve_release }, { "unused", serve_unused },
 };
 
 void serve_verb(struct agent *agent, struct client *client, const json_t *request)
@@ -21,5 +20,6 @@ void serve_verb(struct agent *agent, struct client *client, const json_t *reques
 			return;
 		}
 	}
-	client_error(client, "no such verb: expected \"verb\": status, reload, flows or explain");
+	client_error(client, "no such verb: expected \"verb\": status, reload, flows, explain, "
+			     "history, rollback, release or unused");
 }

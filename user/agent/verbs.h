@@ -14,3 +14,14 @@ void serve_status(struct agent *agent, struct client *client, const json_t *requ
 void serve_reload(struct agent *agent, struct client *client, const json_t *request);
 void serve_flows(struct agent *agent, struct client *client, const json_t *request);
 void serve_explain(struct agent *agent, struct client *client, const json_t *request);
+void serve_history(struct agent *agent, struct client *client, const json_t *request);
+void serve_rollback(struct agent *agent, struct client *client, const json_t *request);
+void serve_release(struct agent *agent, struct client *client, const json_t *request);
+void serve_unused(struct agent *agent, struct client *client, const json_t *request);
+
+/* For verbs that change the policy: who asks, or false after the answer. */
+bool serve_origin(struct client *client, const json_t *request, struct origin *ret);
+
+/* For the same: what it came to. @error is what to say when it failed. */
+void serve_outcome(struct client *client, int r, const struct agent_reload *outcome,
+		   const char *error);

@@ -40,28 +40,11 @@ static char *rule_name(const struct image *image, uint32_t id)
 	return rule ? flow_rule_text(rule) : strdup("");
 }
 
-static const struct cs_ruleset *ruleset_of(const struct answer *answer, int direction)
+static const char *action_of(const struct image *image, uint32_t id)
 {
-	const struct image *image = answer->image;
+	const struct image_rule *rule = image_rule(image, id);
 
-	for (size_t i = 0; i < image->n_workloads; i++) {
-		const struct image_workload *w = &image->workloads[i];
-		const char *name = subject(answer, direction);
-		size_t length = strlen(w->namespace);
-
-		if (startswith(name, w->namespace) && name[length] == '/' &&
-		    streq(name + length + 1, w->name) && w->ruleset[direction] < image->n_rulesets)
-			return &image->rulesets[w->ruleset[direction]];
-	}
-	return NULL;
-}
-
-static const char *action_of(const struct cs_ruleset *ruleset, uint32_t id)
-{
-	for (uint32_t i = 0; ruleset && i < MIN(ruleset->count, (uint32_t)CS_RULES_MAX); i++)
-		if (ruleset->rules[i].id == id)
-			return action_word(ruleset->rules[i].action);
-	return "";
+	return rule && rule->action ? action_word(rule->action) : "";
 }
 
 static bool by_default(const struct cs_result *result)
@@ -74,7 +57,6 @@ static bool by_default(const struct cs_result *result)
 static json_t *steps(const struct answer *answer, int direction)
 {
 	const struct policy_explanation *e = &answer->direction[direction];
-	const struct cs_ruleset *ruleset = ruleset_of(answer, direction);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < e->n_steps; i++) {
@@ -82,7 +64,7 @@ static json_t *steps(const struct answer *answer, int direction)
 
 		json_array_append_new(
 			list, json_pack("{s:s, s:s, s:b, s:s}", "rule", name ?: "", "action",
-					action_of(ruleset, e->steps[i].rule), "covers",
+					action_of(answer->image, e->steps[i].rule), "covers",
 					e->steps[i].covers, "why", e->steps[i].why));
 	}
 	return list;
@@ -117,17 +99,18 @@ static json_t *direction_json(const struct answer *answer, int direction)
 {
 	const struct policy_explanation *e = &answer->direction[direction];
 	_cleanup_free_ char *name = rule_name(answer->image, e->result.rule);
+	_cleanup_free_ char *trace = policy_trace(answer->image, e);
 	char words[WORDS_MAX];
 
-	if (!name)
+	if (!name || !trace)
 		return NULL;
 	in_words(answer, direction, name, words, sizeof(words));
-	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:b, s:o, s:o}", "known", e->known, "verdict",
-			 e->known ? verdict_word(e->result.verdict) : "allow", "reason",
+	return json_pack("{s:b, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o}", "known", e->known,
+			 "verdict", e->known ? verdict_word(e->result.verdict) : "allow", "reason",
 			 text_reason(e->result.reason)->name, "reason_text",
 			 text_reason(e->result.reason)->text, "rule", name, "default",
-			 by_default(&e->result), "steps", steps(answer, direction), "in_words",
-			 json_text(words));
+			 by_default(&e->result), "trace", trace, "steps", steps(answer, direction),
+			 "in_words", json_text(words));
 }
 
 /* Both directions must allow. What is not decided here does not forbid. */

@@ -2,6 +2,7 @@
 /* {"verb":"status"}: one object with all that is known of the agent's own state. */
 #include "user/agent/health.h"
 #include "user/agent/json_text.h"
+#include "user/agent/status_policy.h"
 #include "user/agent/verbs.h"
 #include "user/agent/words.h"
 #include "user/base/clock.h"
@@ -94,14 +95,29 @@ static json_t *limits(const struct datapath_status *status)
 
 static json_t *last_reload(const struct agent_reload *last)
 {
+	static const char *const efforts[] = {
+		[POLICY_WHOLE] = "everything",
+		[POLICY_RULES] = "rules",
+		[POLICY_PEERS] = "peers",
+	};
+	const struct datapath_update *update = &last->update;
 	char time[CLOCK_TEXT_MAX];
-	json_t *errors = json_array();
+	json_t *errors = json_array(), *object;
 
 	clock_text(last->realtime_ns, time);
 	for (size_t i = 0; i < last->n_errors; i++)
 		json_array_append_new(errors, json_text(last->errors[i]));
-	return json_pack("{s:s, s:b, s:I, s:o}", "time", time, "ok", last->ok, "cut",
-			 (json_int_t)last->cut, "errors", errors);
+	object = json_pack("{s:s, s:b, s:I, s:o, s:s, s:I}", "time", time, "ok", last->ok, "cut",
+			   (json_int_t)last->cut, "errors", errors, "compiled",
+			   efforts[last->effort], "cpu_us", (json_int_t)last->cpu_ns / 1000);
+	if (last->effort == POLICY_PEERS)
+		json_object_set_new(object, "update",
+				    json_pack("{s:I, s:I, s:I, s:b}", "identity_writes",
+					      (json_int_t)update->identity_writes, "address_writes",
+					      (json_int_t)update->address_writes, "removals",
+					      (json_int_t)update->removals, "decided_anew",
+					      update->stamped));
+	return object;
 }
 
 static void add_identity_of_node(json_t *object, const struct agent *agent,
@@ -152,6 +168,7 @@ void serve_status(struct agent *agent, struct client *client, const json_t *requ
 			   problems, "warnings", health_warnings(agent));
 	add_identity_of_node(object, agent, &status);
 	add_policy(object, agent);
+	status_add_policy(object, agent);
 	json_object_set_new(object, "not_adopted", json_integer(agent->not_adopted));
 	json_object_set_new(object, "counters", counters(&status));
 	json_object_set_new(object, "rule_hits", rule_hits(agent));

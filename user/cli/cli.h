@@ -40,7 +40,7 @@ struct cli_args {
 };
 
 struct cli_verb {
-	const char *name;
+	const char *name; /* one word, or a group's and its own: "policy check" */
 	const char *arguments; /* for the usage line, "" for none */
 	const char *description;
 	const struct cli_option *options;
@@ -50,7 +50,9 @@ struct cli_verb {
 };
 
 extern const struct cli_verb verb_flows, verb_status, verb_explain, verb_reload, verb_version,
-	verb_help;
+	verb_help, verb_policy_test, verb_policy_explain, verb_policy_diff, verb_policy_suggest,
+	verb_policy_check, verb_policy_codes, verb_policy_history, verb_policy_rollback,
+	verb_policy_release, verb_policy_unused;
 extern const struct cli_verb *const cli_verbs[];
 extern const size_t cli_n_verbs;
 
@@ -64,6 +66,12 @@ int cli_main(int argc, char **argv, FILE *out, FILE *err);
 /* The verb called @name or NULL. */
 const struct cli_verb *cli_find_verb(const char *name);
 
+/* The verb that @words begin with, or NULL; @ret_n is how many words are its name. */
+const struct cli_verb *cli_match_verb(char *const *words, int n, int *ret_n);
+
+/* Whether some verb's name is "@word ...": then its help is that of the group. */
+bool cli_is_group(const char *word);
+
 /*
  * Reads argv[1..] by @verb's table, or by the common options alone when @verb is NULL
  * (then it stops at the first argument that is no option). 0 or CLI_USAGE, said on @err.
@@ -73,6 +81,7 @@ int cli_options_parse(const struct cli_verb *verb, int argc, char **argv, FILE *
 
 /* Help for the program, or for one verb. */
 void cli_print_help(FILE *out);
+void cli_print_group_help(const char *group, FILE *out);
 void cli_print_verb_help(const struct cli_verb *verb, FILE *out);
 
 /* Says on cli->err what is wrong with an argument; returns CLI_USAGE. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "user/cli/client.h"
-#include "user/cli/parse.h"
+#include "user/cli/explain.h"
 #include "user/flow/flow.h"
 #include "user/flow/text.h"
 
@@ -11,13 +11,6 @@ static const struct cli_option options[] = {
 	[EXPLAIN_TO] = { "to", 0, "WHO", "the same, for the other side" },
 	[EXPLAIN_PORT] = { "port", 0, "PORT/PROTO", "such as 8080/tcp, 53/udp; tcp when left out" },
 	[EXPLAIN_OUTPUT] = { "output", 'o', "FORMAT", "text (default) or json" },
-};
-
-struct question {
-	const char *from;
-	const char *to;
-	struct parse_port port;
-	bool json;
 };
 
 struct side {
@@ -92,6 +85,34 @@ static void put_decider(const struct cli *cli, const json_t *explanation)
 		fprintf(cli->out, "  To change that: %s.\n", reason->remedy);
 }
 
+/* Which policies isolate, as a default deny is the work of all of them. */
+static void put_isolation(const struct cli *cli, const json_t *policies)
+{
+	const json_t *policy;
+	size_t i;
+
+	if (json_array_size(policies) == 0)
+		return;
+	fprintf(cli->out, "  Isolated by ");
+	json_array_foreach(policies, i, policy) {
+		fputs(i ? ", " : "", cli->out);
+		cli_put(cli->out, json_string_value(policy) ?: "");
+	}
+	fprintf(cli->out, ".\n");
+}
+
+/* The verdict in one line, tier by tier. */
+static void put_trace(const struct cli *cli, const json_t *explanation)
+{
+	const char *trace = client_text(explanation, "trace");
+
+	if (!*trace)
+		return; /* an agent that does not tell */
+	fputs("  ", cli->out);
+	cli_put(cli->out, trace);
+	fputc('\n', cli->out);
+}
+
 static void put_side(const struct cli *cli, const struct side *side)
 {
 	int verdict = verdict_of(side->explanation);
@@ -103,7 +124,9 @@ static void put_side(const struct cli *cli, const struct side *side)
 		return;
 	}
 	fprintf(cli->out, ": %s\n", verdict < 0 ? "UNKNOWN" : flow_verdict_name((uint8_t)verdict));
+	put_trace(cli, side->explanation);
 	put_decider(cli, side->explanation);
+	put_isolation(cli, json_object_get(side->explanation, "isolated_by"));
 	put_steps(cli, json_object_get(side->explanation, "steps"));
 }
 
@@ -132,7 +155,7 @@ static void put_inferred(const struct cli *cli, const json_t *answer)
 	}
 }
 
-static void put_words(const struct cli *cli, const json_t *answer, const struct question *q)
+static void put_words(const struct cli *cli, const json_t *answer, const struct explain_question *q)
 {
 	const struct side sides[] = {
 		{ "Egress", q->from, json_object_get(answer, "egress") },
@@ -151,9 +174,9 @@ static void put_words(const struct cli *cli, const json_t *answer, const struct 
 	put_inferred(cli, answer);
 }
 
-static int print_answer(const struct cli *cli, const json_t *answer, void *arg)
+int explain_print(const struct cli *cli, const json_t *answer,
+		  const struct explain_question *question)
 {
-	const struct question *question = arg;
 	int verdict = verdict_of(answer);
 
 	if (question->json) {
@@ -168,7 +191,13 @@ static int print_answer(const struct cli *cli, const json_t *answer, void *arg)
 	return verdict == CS_VERDICT_ALLOW || verdict == CS_VERDICT_AUDIT ? CLI_OK : CLI_FAILED;
 }
 
-static int read_options(const struct cli *cli, const struct cli_args *args, struct question *ret)
+static int print_answer(const struct cli *cli, const json_t *answer, void *arg)
+{
+	return explain_print(cli, answer, arg);
+}
+
+static int read_options(const struct cli *cli, const struct cli_args *args,
+			struct explain_question *ret)
 {
 	static const int required[] = { EXPLAIN_FROM, EXPLAIN_TO, EXPLAIN_PORT };
 
@@ -192,7 +221,7 @@ static int read_options(const struct cli *cli, const struct cli_args *args, stru
 
 static int run(const struct cli *cli, const struct cli_args *args)
 {
-	struct question question;
+	struct explain_question question;
 	struct client_request request = { .reply = print_answer, .arg = &question };
 	json_t *body;
 	int r;

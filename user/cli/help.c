@@ -34,6 +34,7 @@ static void dump(FILE *out)
 static int run(const struct cli *cli, const struct cli_args *args)
 {
 	const struct cli_verb *verb;
+	int words;
 
 	if (args->value[HELP_DUMP]) {
 		dump(cli->out);
@@ -43,8 +44,12 @@ static int run(const struct cli *cli, const struct cli_args *args)
 		cli_print_help(cli->out);
 		return CLI_OK;
 	}
-	verb = cli_find_verb(args->rest[0]);
-	if (!verb)
+	if (args->n_rest == 1 && cli_is_group(args->rest[0])) {
+		cli_print_group_help(args->rest[0], cli->out);
+		return CLI_OK;
+	}
+	verb = cli_match_verb(args->rest, args->n_rest, &words);
+	if (!verb || args->n_rest > words)
 		return cli_usage_error(cli, &verb_help, "there is no such verb");
 	cli_print_verb_help(verb, cli->out);
 	return CLI_OK;
@@ -56,6 +61,6 @@ const struct cli_verb verb_help = {
 	.description = "show help for the program or for one verb",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
-	.max_rest = 1,
+	.max_rest = 2,
 	.run = run,
 };

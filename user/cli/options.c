@@ -155,13 +155,32 @@ static void print_options(const struct cli_verb *verb, FILE *out)
 		print_option(option_at(verb, i), out);
 }
 
+/* The verbs whose names begin so. */
+static void print_verbs(const char *start, FILE *out)
+{
+	for (size_t i = 0; i < cli_n_verbs; i++)
+		if (startswith(cli_verbs[i]->name, start))
+			fprintf(out, "  %-17s %s\n", cli_verbs[i]->name, cli_verbs[i]->description);
+}
+
+void cli_print_group_help(const char *group, FILE *out)
+{
+	char start[64];
+
+	snprintf(start, sizeof(start), "%s ", group);
+	fprintf(out, "Usage: countersign %s VERB [OPTIONS]\n\nVerbs:\n", group);
+	print_verbs(start, out);
+	fprintf(out, "\n`countersign %s VERB --help` tells more; so does countersign(1).\n", group);
+}
+
 void cli_print_help(FILE *out)
 {
-	fprintf(out, "Usage: countersign [--state DIR] VERB [OPTIONS]\n\n"
-		     "Asks the agent on this node what it sees and why it decides as it does.\n\n"
-		     "Verbs:\n");
-	for (size_t i = 0; i < cli_n_verbs; i++)
-		fprintf(out, "  %-10s %s\n", cli_verbs[i]->name, cli_verbs[i]->description);
+	fprintf(out,
+		"Usage: countersign [--state DIR] VERB [OPTIONS]\n\n"
+		"Asks the agent on this node what it sees and why it decides as it does; checks\n"
+		"and tests policies from files, without an agent.\n\n"
+		"Verbs:\n");
+	print_verbs("", out);
 	print_options(NULL, out);
 	fprintf(out,
 		"\nExit codes: 0 all is well; 1 unhealthy, denied or an error; 2 wrong usage.\n"

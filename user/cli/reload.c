@@ -1,34 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "user/cli/client.h"
+#include "user/cli/outcome.h"
 
-static int print_result(const struct cli *cli, const json_t *line, void *arg)
-{
-	(void)arg;
-	if (!json_is_true(json_object_get(line, "ok"))) {
-		fprintf(cli->err, "countersign: the agent did not say that the reload worked\n");
-		return CLI_FAILED;
-	}
-	fprintf(cli->out,
-		"policy in force: epoch %" JSON_INTEGER_FORMAT
-		", live connections cut: %" JSON_INTEGER_FORMAT "\n",
-		client_number(line, "epoch"), client_number(line, "cut"));
-	return CLI_OK;
-}
+enum { RELOAD_NOTE };
+
+static const struct cli_option options[] = {
+	[RELOAD_NOTE] = { "note", 0, "TEXT", OUTCOME_NOTE_HELP },
+};
 
 static int run(const struct cli *cli, const struct cli_args *args)
 {
-	json_t *body = json_pack("{s:s}", "verb", "reload");
-	struct client_request request = { .body = body, .reply = print_result };
-	int r = client_call(cli, &request);
+	const char *note = args->value[RELOAD_NOTE];
+	int r = outcome_check_note(cli, &verb_reload, note);
 
-	(void)args;
-	json_decref(body);
-	return r;
+	if (r != CLI_OK)
+		return r;
+	return outcome_call(cli, json_pack("{s:s, s:s*}", "verb", "reload", "note", note),
+			    "policy in force");
 }
 
 const struct cli_verb verb_reload = {
 	.name = "reload",
 	.arguments = "",
 	.description = "read the manifests now; all or nothing, in force when it returns",
+	.options = options,
+	.n_options = ARRAY_SIZE(options),
 	.run = run,
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "user/cli/client.h"
 #include "user/cli/parse.h"
+#include "user/cli/status_exceptions.h"
 #include "user/cli/table.h"
 #include "user/flow/text.h"
 
@@ -55,6 +56,31 @@ static void put_policy(FILE *out, const json_t *status)
 		" sockets older than the agent that could not be adopted\n",
 		"Identities", client_number(status, "identities"),
 		client_number(status, "not_adopted"));
+}
+
+/* Which policy set of the history it is, when that needs saying. */
+static void put_revision(FILE *out, const json_t *status)
+{
+	const json_t *pinned = json_object_get(status, "pinned");
+	json_int_t revision = client_number(status, "revision");
+
+	if (revision)
+		fprintf(out, "%-12s %" JSON_INTEGER_FORMAT "%s\n", "Revision", revision,
+			json_is_true(json_object_get(status, "last_good"))
+				? ", the last good one: the manifests are refused"
+				: "");
+	if (!json_is_object(pinned))
+		return;
+	fprintf(out, "%-12s to revision %" JSON_INTEGER_FORMAT " since ", "Pinned",
+		client_number(pinned, "revision"));
+	cli_put(out, client_text(pinned, "time"));
+	fprintf(out, " by ");
+	cli_put(out, client_text(pinned, "author"));
+	fprintf(out, "%s", *client_text(pinned, "note") ? ": " : "");
+	cli_put(out, client_text(pinned, "note"));
+	fprintf(out, "%s\n",
+		json_is_true(json_object_get(pinned, "changes_wait")) ? "; newer changes wait"
+								      : "");
 }
 
 static void put_texts(FILE *out, const json_t *array)
@@ -223,9 +249,11 @@ static int print_status(const struct cli *cli, const json_t *status, void *arg)
 	}
 	put_head(cli->out, status, healthy);
 	put_policy(cli->out, status);
+	put_revision(cli->out, status);
 	put_reload(cli->out, status);
 	put_list(cli->out, "Problems", json_object_get(status, "problems"));
 	put_list(cli->out, "Warnings", json_object_get(status, "warnings"));
+	status_exceptions(cli->out, status);
 	put_workloads(cli->out, status);
 	put_counters(cli->out, status);
 	put_rule_hits(cli->out, status);

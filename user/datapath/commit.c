@@ -61,6 +61,8 @@ static int prepare(struct commit *c)
 	if (r >= 0)
 		r = commit_endpoints(c);
 	if (r >= 0)
+		r = commit_services(c);
+	if (r >= 0)
 		commit_subjects(c);
 	return r;
 }
@@ -81,16 +83,22 @@ static bool asks_for_addresses(const struct image *image)
 }
 
 /*
- * Programs look up the address of a verified peer only when a policy asks for it. Before
- * the first such policy comes into force, every program must have seen that it does.
+ * Programs look up the address of a verified peer only when a policy asks for it, and look
+ * for Services only when there are some. Before the first such image comes into force,
+ * every program must have seen that it does.
  */
-static int announce_addresses(struct commit *c)
+static int announce(struct commit *c)
 {
 	struct cs_control *control = c->dp->control;
+	bool cidrs = asks_for_addresses(c->image) && !control->cidrs;
+	bool services = c->image->n_services && !control->services;
 
-	if (control->cidrs || !asks_for_addresses(c->image))
+	if (!cidrs && !services)
 		return 0;
-	__atomic_store_n(&control->cidrs, 1, __ATOMIC_RELEASE);
+	if (cidrs)
+		__atomic_store_n(&control->cidrs, 1, __ATOMIC_RELEASE);
+	if (services)
+		__atomic_store_n(&control->services, 1, __ATOMIC_RELEASE);
 	return datapath_grace(c->dp);
 }
 
@@ -101,7 +109,7 @@ static int announce_addresses(struct commit *c)
 static int flip(struct commit *c)
 {
 	uint32_t before = c->dp->control->epoch;
-	int r = announce_addresses(c);
+	int r = announce(c);
 
 	if (r < 0)
 		return r;
@@ -127,6 +135,7 @@ static void clean_up(struct commit *c)
 	if (dp->grace_owed)
 		return;
 	__atomic_store_n(&dp->control->cidrs, asks_for_addresses(c->image), __ATOMIC_RELEASE);
+	__atomic_store_n(&dp->control->services, c->image->n_services > 0, __ATOMIC_RELEASE);
 	for (int i = 0; i < TABLES; i++)
 		slots_release(&dp->tables[i].slots);
 	commit_end_workloads(c);

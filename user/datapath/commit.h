@@ -8,7 +8,8 @@
  *     prefix has the row of the one that covers it). Everything so far is in a journal
  *     and is undone when a step fails.
  *  3. The epoch: one aligned word. Nothing after this may fail.
- *  4. What would have been wrong for the old policy (a shorter class for an address).
+ *  4. What would have been wrong for the old policy (a shorter class for an address, other
+ *     backends for a Service).
  *  5. A grace period: nobody reads the old bank or unlinked slots any more.
  *  6. What the image does not have is removed; its slots are retired, and are free after
  *     the next grace period. Decided sockets decide anew.
@@ -77,6 +78,11 @@ int commit_classes(struct commit *c);
 int commit_endpoints(struct commit *c);
 /* What exists once, not per bank: names and flags of what stays. */
 void commit_settle(struct commit *c);
+
+/* ---- commit_services.c ---- */
+
+/* After commit_classes(). */
+int commit_services(struct commit *c);
 
 /* Whether the image of this commit wants the bound slot. */
 static inline bool commit_wants(const struct commit *c, const struct table *table, uint32_t slot)

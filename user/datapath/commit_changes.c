@@ -24,6 +24,7 @@ static int check_limits(const struct image *image)
 		{ image->n_identities, CS_IDENTITIES_MAX - 1, "identities", "CS_IDENTITIES_MAX" },
 		{ image->n_endpoints, CS_ENDPOINTS_MAX - 1, "addresses", "CS_ENDPOINTS_MAX" },
 		{ image->n_classes, CS_CLASSES_MAX - 1, "CIDR classes", "CS_CLASSES_MAX" },
+		{ image->n_services, CS_SERVICES_MAX - 1, "Service addresses", "CS_SERVICES_MAX" },
 		{ image->n_rules, CS_RULE_IDS_MAX, "rules", "CS_RULE_IDS_MAX" },
 	};
 
@@ -32,6 +33,13 @@ static int check_limits(const struct image *image)
 			return datapath_fail(-ENOSPC, "too many %s: %zu, at most %zu fit (%s)",
 					     limits[i].what, limits[i].have, limits[i].most,
 					     limits[i].name);
+	for (size_t i = 0; i < image->n_services; i++)
+		if (image->services[i].n > CS_BACKENDS_MAX)
+			return datapath_fail(-ENOSPC,
+					     "service %s/%s: too many kinds of backends: %u, at "
+					     "most %u fit (CS_BACKENDS_MAX)",
+					     image->services[i].namespace, image->services[i].name,
+					     image->services[i].n, CS_BACKENDS_MAX);
 	return 0;
 }
 
@@ -40,9 +48,25 @@ static bool rulesets_in_range(const struct image *image, const uint32_t *ruleset
 	return ruleset[CS_INGRESS] < image->n_rulesets && ruleset[CS_EGRESS] < image->n_rulesets;
 }
 
+static bool services_in_range(const struct image *image)
+{
+	const struct image_service *service;
+	bool ok = true;
+
+	for (size_t i = 0; i < image->n_services; i++) {
+		service = &image->services[i];
+		ok &= service->first <= image->n_backends &&
+		      service->n <= image->n_backends - service->first;
+	}
+	for (size_t i = 0; i < image->n_backends; i++)
+		ok &= image->backends[i].class_index <= image->n_classes &&
+		      image->backends[i].identity != 0;
+	return ok;
+}
+
 static bool image_in_range(const struct image *image)
 {
-	bool ok = rulesets_in_range(image, image->unmanaged_ruleset);
+	bool ok = rulesets_in_range(image, image->unmanaged_ruleset) && services_in_range(image);
 
 	for (size_t i = 0; i < image->n_rulesets; i++)
 		ok &= image->rulesets[i].count <= CS_RULES_MAX;

@@ -24,6 +24,13 @@ static int place_peer(struct commit *c, size_t i)
 	return commit_change(c, change, &identity->identity);
 }
 
+/* A page that is not written to stays clean in every processor's cache. */
+static void write_row(uint32_t *row, uint32_t value)
+{
+	if (*row != value)
+		*row = value;
+}
+
 /* Identities that the image does not have: as if unknown. */
 static void forget_peers(struct commit *c)
 {
@@ -43,6 +50,8 @@ int commit_peers(struct commit *c)
 
 	for (size_t i = 0; r >= 0 && i < c->image->n_identities; i++) {
 		identity = &c->image->identities[i];
+		if (identity->gone)
+			continue;
 		slot = slots_find(&table->slots, &identity->identity);
 		if (!slot) {
 			r = place_peer(c, i);
@@ -53,7 +62,7 @@ int commit_peers(struct commit *c)
 					     (unsigned long long)identity->identity);
 		c->peers[i] = slot;
 		commit_want(c, table, slot);
-		c->dp->view.peers[slot].row[c->bank] = identity->row;
+		write_row(&c->dp->view.peers[slot].row[c->bank], identity->row);
 	}
 	forget_peers(c);
 	return r;
@@ -240,7 +249,8 @@ int commit_endpoints(struct commit *c)
 	int r = 0;
 
 	for (size_t i = 0; r >= 0 && i < c->image->n_endpoints; i++)
-		r = commit_endpoint(c, &c->image->endpoints[i]);
+		if (!c->image->endpoints[i].gone)
+			r = commit_endpoint(c, &c->image->endpoints[i]);
 	return r;
 }
 
@@ -261,7 +271,9 @@ void commit_settle(struct commit *c)
 		settle(&view->workloads[c->workloads[i]].name,
 		       c->names[image->workloads[i].name_index]);
 	for (size_t i = 0; i < image->n_identities; i++)
-		settle(&view->peers[c->peers[i]].name, c->names[image->identities[i].name_index]);
+		if (!image->identities[i].gone)
+			settle(&view->peers[c->peers[i]].name,
+			       c->names[image->identities[i].name_index]);
 	for (size_t i = 0; i < image->n_classes; i++)
 		settle(&view->classes[c->classes[i + 1]].flags, image->classes[i].flags);
 }

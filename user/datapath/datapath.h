@@ -15,6 +15,7 @@ struct datapath_options {
 	const char *bpffs; /* directory for pins; a bpffs is mounted there when it is none */
 	uint16_t node; /* own node number, 1..65535 */
 	uint8_t deny_mode; /* enum cs_deny_mode */
+	bool own_node; /* the node and its pods may always talk to each other */
 };
 
 /*
@@ -50,6 +51,25 @@ const char *datapath_error(const struct datapath *dp);
  * stays in force, whole.
  */
 int datapath_commit(struct datapath *dp, const struct image *image);
+
+/* What an update came to. */
+struct datapath_update {
+	size_t identity_writes; /* of the map of identities: one for each that came */
+	size_t address_writes; /* of the map of addresses */
+	size_t removals; /* from either */
+	bool stamped; /* sockets that were decided decide anew: sweep for the idle ones */
+};
+
+/*
+ * Puts a small change of the committed image in force, without an epoch and without waiting;
+ * see struct image_delta. On failure what was in force stays so: -ENOSPC a limit, -ESTALE
+ * that takes a commit.
+ */
+int datapath_update(struct datapath *dp, const struct image *image, const struct image_delta *delta,
+		    struct datapath_update *ret);
+
+/* Of the policy in force, 0: none. Needs no system call. */
+uint32_t datapath_epoch(const struct datapath *dp);
 
 /*
  * Says that the workload at index @workload of the committed image lives in the cgroup

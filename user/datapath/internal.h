@@ -30,6 +30,7 @@ struct views {
 	struct cs_name *names;
 	struct cs_endpoint *endpoints;
 	struct cs_class *classes;
+	struct cs_service *services;
 	struct node_index *node_index;
 	struct cs_node_keys *nodes;
 };
@@ -48,6 +49,7 @@ enum table_id {
 	TABLE_PEERS, /* identity -> cs_peers: cs_identities */
 	TABLE_CLASSES, /* cs_cidr -> cs_classes: cs_cidrs */
 	TABLE_ENDPOINTS, /* cs_addr -> cs_endpoints: cs_addresses */
+	TABLE_SERVICES, /* cs_service_key -> cs_service_slots: cs_services */
 	TABLES,
 };
 

@@ -10,6 +10,7 @@
 #include "user/datapath/internal.h"
 
 #include <sys/random.h>
+#include <sys/socket.h>
 
 #include <countersign.skel.h>
 
@@ -150,6 +151,22 @@ static int take_over(struct datapath *dp, const struct datapath_options *options
 	return r;
 }
 
+/* What the options say, and which network namespace is the node's own: this process's. */
+static int set_options(struct datapath *dp, const struct datapath_options *options)
+{
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) < 0)
+		return datapath_fail(-errno, "cannot tell the agent's network namespace: %s",
+				     strerror(errno));
+	__atomic_store_n(&dp->control->netns_cookie, cookie, __ATOMIC_RELEASE);
+	__atomic_store_n(&dp->control->own_node, options->own_node, __ATOMIC_RELEASE);
+	__atomic_store_n(&dp->control->deny_mode, options->deny_mode, __ATOMIC_RELEASE);
+	return 0;
+}
+
 /* ---- opening and closing ---- */
 
 static struct datapath *datapath_new(const char *bpffs)
@@ -202,6 +219,8 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret)
 			  : datapath_fail(-EINVAL, "node number 0 is not allowed");
 	if (r >= 0)
 		r = events_open(dp);
+	if (r >= 0)
+		r = set_options(dp, options);
 	if (r < 0) {
 		if (r == -ENOMEM)
 			datapath_fail(r, "no memory for the maps");
@@ -211,7 +230,6 @@ int datapath_open(const struct datapath_options *options, struct datapath **ret)
 			pins_remove_directory(dp->bpffs);
 		return r;
 	}
-	__atomic_store_n(&dp->control->deny_mode, options->deny_mode, __ATOMIC_RELEASE);
 	*ret = TAKE_PTR(dp);
 	return 0;
 }

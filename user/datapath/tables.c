@@ -20,6 +20,8 @@ static const struct table_spec table_specs[TABLES] = {
 			    "CS_CLASSES_MAX" },
 	[TABLE_ENDPOINTS] = { "cs_addresses", sizeof(struct cs_addr), CS_ENDPOINTS_MAX, "addresses",
 			      "CS_ENDPOINTS_MAX" },
+	[TABLE_SERVICES] = { "cs_services", sizeof(struct cs_service_key), CS_SERVICES_MAX,
+			     "Service addresses", "CS_SERVICES_MAX" },
 };
 
 int tables_init(struct datapath *dp)
@@ -111,6 +113,14 @@ static bool peer_repeats(const struct views *view, uint32_t slot, const void *ke
 static bool endpoint_repeats(const struct views *view, uint32_t slot, const void *key)
 {
 	return memcmp(&view->endpoints[slot].addr, key, sizeof(struct cs_addr)) == 0;
+}
+
+static bool service_repeats(const struct views *view, uint32_t slot, const void *key)
+{
+	const struct cs_service *service = &view->services[slot];
+
+	return memcmp(&service->key, key, sizeof(service->key)) == 0 &&
+	       service->n <= CS_BACKENDS_MAX;
 }
 
 static bool class_repeats(const struct views *view, uint32_t slot, const void *key)
@@ -218,6 +228,8 @@ int tables_adopt(struct datapath *dp)
 		r = adopt_table(dp, &dp->tables[TABLE_CLASSES], class_repeats);
 	if (r >= 0)
 		r = adopt_table(dp, &dp->tables[TABLE_ENDPOINTS], endpoint_repeats);
+	if (r >= 0)
+		r = adopt_table(dp, &dp->tables[TABLE_SERVICES], service_repeats);
 	if (r >= 0)
 		r = adopt_workloads(dp);
 	for (uint32_t slot = 1; r >= 0 && slot < peers->top; slot++)

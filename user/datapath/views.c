@@ -25,6 +25,7 @@ static const struct view_spec view_specs[] = {
 	VIEW("cs_names", names, sizeof(struct cs_name), CS_NAMES_MAX),
 	VIEW("cs_endpoints", endpoints, sizeof(struct cs_endpoint), CS_ENDPOINTS_MAX),
 	VIEW("cs_classes", classes, sizeof(struct cs_class), CS_CLASSES_MAX),
+	VIEW("cs_service_slots", services, sizeof(struct cs_service), CS_SERVICES_MAX),
 	VIEW("cs_node_index", node_index, sizeof(struct node_index), UINT16_MAX + 1),
 	VIEW("cs_nodes", nodes, sizeof(struct cs_node_keys), CS_NODES_MAX),
 };

@@ -8,6 +8,7 @@
 
 #define EVENT_TYPE_POLICY_VERDICT 5 /* Cilium's monitor message type */
 #define NANOSECONDS 1000000000LL
+#define EXPIRES_S_MAX 253402300799LL /* the last second of the year 9999 */
 
 /* One event on its way to JSON. */
 struct conversion {
@@ -71,6 +72,12 @@ static const char *direction_text(const struct cs_event *event)
 	return event->direction == CS_INGRESS ? "INGRESS" : "EGRESS";
 }
 
+/* proto3 JSON writes 64-bit numbers as strings, and so does Hubble. */
+static json_t *u64_to_json(uint64_t number)
+{
+	return json_sprintf("%llu", (unsigned long long)number);
+}
+
 /* Hubble's {ingress,egress}_{allowed,denied}_by. An audited flow names what would deny it. */
 static void set_policy(json_t *flow, const struct conversion *c)
 {
@@ -84,8 +91,9 @@ static void set_policy(json_t *flow, const struct conversion *c)
 
 	if (!rule)
 		return;
-	policy = json_pack("{s:s*, s:s*, s:s*}", "name", rule->policy, "namespace", rule->namespace,
-			   "kind", rule->kind);
+	policy = json_pack("{s:s*, s:s*, s:s*, s:o}", "name", rule->policy, "namespace",
+			   rule->namespace, "kind", rule->kind, "revision",
+			   u64_to_json(c->event->epoch));
 	json_object_set_new(flow, keys[c->event->direction % CS_DIRECTIONS][allowed],
 			    json_pack("[o]", policy));
 }
@@ -97,17 +105,50 @@ static json_t *match_to_json(const struct conversion *c)
 	return json_integer(name_index_match(c->sides.source.index, c->event->rule));
 }
 
+static const char *tier_text(const struct image_rule *rule)
+{
+	static const char *const tiers[] = { "Admin", "Default", "Baseline" };
+
+	/* Of a rule that is gone only the name is left. */
+	return rule->file && rule->tier < ARRAY_SIZE(tiers) ? tiers[rule->tier] : NULL;
+}
+
+/* Rules that end say why they were made, for whoever reads of what they let through. */
+static json_t *exception_to_json(const struct image_rule *rule)
+{
+	time_t seconds = MIN(rule->expires_s, EXPIRES_S_MAX);
+	char expires[sizeof("9999-12-31T23:59:59Z")];
+	struct tm tm;
+
+	gmtime_r(&seconds, &tm);
+	strftime(expires, sizeof(expires), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return json_pack("{s:s, s:s*, s:s*, s:s*}", "expires", expires, "reason", rule->reason,
+			 "ticket", rule->ticket, "approver", rule->approver);
+}
+
+static void set_rule(json_t *object, const struct image_rule *rule)
+{
+	_cleanup_free_ char *name = flow_rule_text(rule);
+	const char *tier = tier_text(rule);
+
+	if (name)
+		json_object_set_new(object, "rule", json_string(name));
+	if (tier)
+		json_object_set_new(object, "tier", json_string(tier));
+	if (rule->expires_s > 0)
+		json_object_set_new(object, "exception", exception_to_json(rule));
+}
+
 static void set_decision(json_t *object, const struct conversion *c)
 {
 	const struct text_reason *reason = text_reason(c->event->reason);
-	_cleanup_free_ char *rule = c->rule ? flow_rule_text(c->rule) : NULL;
 
 	json_object_set_new(object, "reason", json_string(reason->name));
 	json_object_set_new(object, "reason_text", json_string(reason->text));
 	if (*reason->remedy)
 		json_object_set_new(object, "remedy", json_string(reason->remedy));
-	if (rule)
-		json_object_set_new(object, "rule", json_string(rule));
+	if (c->rule)
+		set_rule(object, c->rule);
 	if (c->event->rule != CS_RULE_ID_NONE)
 		json_object_set_new(object, "rule_id", json_integer(c->event->rule));
 }
@@ -155,12 +196,6 @@ static json_t *extension_to_json(const struct conversion *c)
 	set_original_destination(object, event);
 	set_flags(object, event->flags);
 	return object;
-}
-
-/* proto3 JSON writes 64-bit numbers as strings, and so does Hubble. */
-static json_t *u64_to_json(uint64_t number)
-{
-	return json_sprintf("%llu", (unsigned long long)number);
 }
 
 static void set_network(json_t *flow, const struct conversion *c)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "user/flow/names.h"
 
+#define NAME_TAIL_MAX 256 /* identities that came since and are searched one by one */
 #define NAME_INDEXES_MAX 4 /* images of which events still arrive: the newest few epochs */
 
 struct name_index {
@@ -12,7 +13,7 @@ struct name_index {
 	size_t n_rules;
 	uint32_t *identities; /* positions in image->identities, sorted by identity */
 	uint32_t *workloads; /* positions in image->workloads, sorted by identity */
-	uint32_t *endpoints; /* positions in image->endpoints, sorted by address */
+	uint32_t *endpoints; /* positions in image->endpoints of local ones, sorted by address */
 	uint8_t *match; /* enum match_type by rule id */
 	uint64_t used; /* for "least recently used" */
 };
@@ -47,6 +48,21 @@ static int by_address(const void *a, const void *b, void *arg)
 
 	return memcmp(&image->endpoints[*(const uint32_t *)a].addr,
 		      &image->endpoints[*(const uint32_t *)b].addr, sizeof(struct cs_addr));
+}
+
+/* The positions of endpoints of this node: the others change while the image is in force. */
+static uint32_t *sorted_endpoints(const struct image *image, size_t *ret_n)
+{
+	uint32_t *order = calloc(image->n_endpoints + 1, sizeof(*order));
+	size_t n = 0;
+
+	for (size_t i = 0; order && i < image->n_endpoints; i++)
+		if (image->endpoints[i].workload_index)
+			order[n++] = i;
+	if (order)
+		qsort_r(order, n, sizeof(*order), by_address, (void *)image);
+	*ret_n = n;
+	return order;
 }
 
 /* The positions 0..n-1 in the order of @compare; NULL without memory. */
@@ -108,13 +124,12 @@ static bool index_build(struct name_index *index, const struct image *image)
 		.identities_seen = image->identities,
 		.n_identities = image->n_identities,
 		.n_workloads = image->n_workloads,
-		.n_endpoints = image->n_endpoints,
 		.n_rules = image->n_rules,
 		.identities = sorted(image->n_identities, by_identity, image),
 		.workloads = sorted(image->n_workloads, by_workload, image),
-		.endpoints = sorted(image->n_endpoints, by_address, image),
 		.match = matches(image),
 	};
+	index->endpoints = sorted_endpoints(image, &index->n_endpoints);
 	if (index->identities && index->workloads && index->endpoints && index->match)
 		return true;
 	index_clear(index);
@@ -125,9 +140,9 @@ static bool index_build(struct name_index *index, const struct image *image)
 static bool index_fits(const struct name_index *index, const struct image *image)
 {
 	return index->image == image && index->identities_seen == image->identities &&
-	       index->n_identities == image->n_identities &&
-	       index->n_workloads == image->n_workloads &&
-	       index->n_endpoints == image->n_endpoints && index->n_rules == image->n_rules;
+	       index->n_identities <= image->n_identities &&
+	       image->n_identities - index->n_identities <= NAME_TAIL_MAX &&
+	       index->n_workloads == image->n_workloads && index->n_rules == image->n_rules;
 }
 
 const struct name_index *name_index_get(const struct image *image)
@@ -176,6 +191,10 @@ const struct image_identity *name_index_identity(const struct name_index *index,
 		else
 			high = middle;
 	}
+	for (size_t i = index ? index->n_identities : 0; index && i < index->image->n_identities;
+	     i++)
+		if (index->image->identities[i].identity == identity)
+			return &index->image->identities[i];
 	return NULL;
 }
 

@@ -3,7 +3,8 @@
 
 #include <stdalign.h>
 
-#define ARENA_CHUNK_SIZE ((size_t)64 << 10)
+#define ARENA_CHUNK_FIRST ((size_t)1 << 10) /* of a small document */
+#define ARENA_CHUNK_MAX ((size_t)64 << 10)
 #define ARENA_GROW_FIRST 4 /* elements of a growing array's first place */
 
 struct arena_chunk {
@@ -17,7 +18,8 @@ static struct arena_chunk *arena_add_chunk(struct arena *arena, size_t size)
 {
 	struct arena_chunk *chunk;
 
-	size = MAX(size, ARENA_CHUNK_SIZE);
+	/* As much again as there is, so that small arenas stay small. */
+	size = MAX(size, MIN(MAX(arena->total, ARENA_CHUNK_FIRST), ARENA_CHUNK_MAX));
 	if (size > ARENA_MAX - arena->total)
 		return NULL;
 	chunk = calloc(1, sizeof(*chunk) + size);

@@ -66,6 +66,9 @@ void identity_encode(const struct identity_record *record, struct bytes *ret)
 		bytes_put_u16(ret, record->ports.item[i].port);
 		bytes_put_u8(ret, record->ports.item[i].protocol);
 	}
+	/* Nothing for all others: their numbers are what they were before this was told. */
+	if (record->host_network)
+		bytes_put_u8(ret, 1);
 }
 
 int identity_number_above(const uint64_t salt[static 2], const struct bytes *record, uint64_t least,

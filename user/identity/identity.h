@@ -5,7 +5,8 @@
  * Every agent computes the same number from the same workload, so the encoding is fixed:
  * the byte 1, trust domain, namespace, service account, the number of labels and each
  * label's key and value, the number of named ports and each port's name, number and
- * protocol. Strings have their length in front (32 bits, as all counts), numbers are
+ * protocol; then the byte 1 when the workload uses its node's network, and nothing when it
+ * has its own. Strings have their length in front (32 bits, as all counts), numbers are
  * little-endian. Labels are sorted by key, ports by name and protocol.
  *
  * The number is SipHash-2-4 of the record under the cluster's salt, its low 46 bits.
@@ -48,6 +49,7 @@ struct identity_record {
 	const char *service_account;
 	struct labels labels;
 	struct named_ports ports;
+	bool host_network; /* it cannot be told from its node by address */
 };
 
 /* The value of a label, or NULL. */

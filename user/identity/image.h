@@ -8,7 +8,25 @@
 
 #include <countersign/abi.h>
 
-#include "user/base/util.h"
+#include "user/identity/arena.h"
+
+/*
+ * Strings that images share: from one image to the next few identities change. It lives as
+ * long as an image or a compiler uses it, and only grows; who adds to it knows how much of
+ * it is garbage.
+ */
+struct image_store {
+	struct arena arena;
+	unsigned int users;
+};
+
+struct image_store *image_store_new(void); /* one user; NULL: no memory */
+struct image_store *image_store_ref(struct image_store *store);
+struct image_store *image_store_unref(struct image_store *store); /* takes NULL, returns it */
+
+/* Limits of what documents say about Services. */
+#define CS_SERVICES_MAX 16384 /* addresses and ports; the kernel leaves slot 0 unused */
+#define CS_BACKENDS_MAX 64 /* different ones behind one */
 
 /* What a rule id stands for. ids start at 1; index = id. */
 struct image_rule {
@@ -16,6 +34,15 @@ struct image_rule {
 	char *namespace;
 	char *policy;
 	char *rule; /* the rule's name, or its number as "#2"; "" for the policy's default */
+	char *file; /* where it is written; NULL for rules that are gone */
+	unsigned int line;
+	char *reason; /* of an exception that expires, or NULL */
+	char *ticket;
+	char *approver;
+	int64_t expires_s; /* seconds since 1970, 0: never */
+	uint8_t tier; /* as in struct cs_rule */
+	uint8_t action; /* enum cs_action; 0 for the policy's default */
+	bool audit;
 };
 
 /* A workload on this node; the agent finds its cgroup id. */
@@ -27,6 +54,10 @@ struct image_workload {
 	uint64_t identity;
 	uint32_t ruleset[CS_DIRECTIONS]; /* index into rulesets */
 	uint32_t name_index; /* index into names: its SPIFFE ID */
+	uint32_t *isolated_by[CS_DIRECTIONS]; /* default rule ids of all policies that isolate it */
+	size_t n_isolated_by[CS_DIRECTIONS];
+	size_t n_enforcing[CS_DIRECTIONS]; /* of isolated_by: these come first, the rest audits */
+	bool host_network;
 };
 
 struct image_identity {
@@ -37,6 +68,7 @@ struct image_identity {
 	char *service_account;
 	char *workload; /* a workload that has it, for people; the entity's name for entities */
 	char *labels; /* "app=checkout,stage=prod", sorted by key */
+	bool gone; /* no workload has it any more: kept for the names of late events */
 };
 
 struct image_endpoint {
@@ -45,6 +77,7 @@ struct image_endpoint {
 	uint32_t class_index; /* 1 + index into classes of the longest prefix, 0: none */
 	uint32_t workload_index; /* 1 + index into workloads, 0: not on this node */
 	uint32_t flags; /* enum cs_endpoint_flags */
+	bool gone; /* nobody has it any more; see struct image_delta */
 };
 
 /* One prefix; an address belongs to the class of its longest prefix. */
@@ -54,7 +87,25 @@ struct image_class {
 	uint32_t flags; /* enum cs_class_flags */
 };
 
+/* A Service's address and port, and who is behind it. */
+struct image_service {
+	struct cs_addr addr;
+	uint16_t port;
+	uint8_t protocol; /* IPPROTO_* */
+	uint32_t first; /* index into backends; the ready ones, no two alike */
+	uint32_t n;
+	char *namespace;
+	char *name;
+};
+
+struct image_backend {
+	uint64_t identity; /* 46-bit number, or an entity's: what its address stands for */
+	uint32_t class_index; /* 1 + index into classes, 0: none */
+	uint16_t port; /* the backend's own */
+};
+
 struct image {
+	struct image_store *store; /* of the identities' strings; NULL: each is the image's own */
 	struct cs_ruleset *rulesets;
 	size_t n_rulesets;
 	struct cs_bitmap *bitmaps; /* row 0 is empty */
@@ -69,12 +120,48 @@ struct image {
 	size_t n_endpoints;
 	struct image_class *classes;
 	size_t n_classes;
+	struct image_service *services;
+	size_t n_services;
+	struct image_backend *backends;
+	size_t n_backends;
 	struct image_rule *rules; /* index = rule id; 0 is unused */
 	size_t n_rules;
 	size_t n_policies;
 	size_t n_selectors;
 	uint32_t unmanaged_ruleset[CS_DIRECTIONS]; /* for sockets of no workload */
 };
+
+/* Indexes into a list of an image. */
+struct image_indexes {
+	uint32_t *index;
+	size_t n;
+	size_t capacity;
+};
+
+/*
+ * A small change of the image in force, made in place: workloads of other nodes came or
+ * went. Nothing moves: what came is new at the end of its list or was `gone` before, what
+ * went is marked. Bitmaps and names were only added to.
+ */
+struct image_delta {
+	struct image_indexes identities; /* that came */
+	struct image_indexes endpoints; /* that came or changed */
+	struct image_indexes gone_identities;
+	struct image_indexes gone_endpoints;
+	size_t n_bitmaps; /* of the image before the change */
+	size_t n_names;
+	size_t n_identities;
+	size_t n_endpoints;
+	bool restricts; /* connections that were allowed before may be denied now */
+};
+
+void image_delta_done(struct image_delta *delta);
+
+/* Adds an index; -ENOMEM. */
+int image_indexes_add(struct image_indexes *indexes, uint32_t index);
+
+/* Makes the image what it was before the change. */
+void image_delta_undo(const struct image_delta *delta, struct image *image);
 
 /* Frees the image and all it owns; takes NULL. */
 void image_free(struct image *image);

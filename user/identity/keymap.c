@@ -3,7 +3,7 @@
 
 #include <sys/random.h>
 
-#define KEYMAP_FIRST 64 /* slots of the first table; power of two */
+#define KEYMAP_FIRST 8 /* slots of the first table; power of two */
 
 struct keymap_entry {
 	const void *key; /* NULL: free */
@@ -80,6 +80,50 @@ bool keymap_get(const struct keymap *map, const void *key, size_t length, uint32
 		return false;
 	*ret = slot->value;
 	return true;
+}
+
+/* Whether an entry that belongs at @home may stay at @at when @hole before it is free. */
+static bool stays(size_t home, size_t hole, size_t at)
+{
+	return hole <= at ? hole < home && home <= at : hole < home || home <= at;
+}
+
+/* Later entries of the chain move up, so that no look-up ends at the hole. */
+bool keymap_remove(struct keymap *map, const void *key, size_t length)
+{
+	struct keymap_entry wanted = { .key = key, .length = length };
+	size_t mask = map->capacity - 1, hole;
+	struct keymap_entry *slot;
+
+	if (!map->capacity)
+		return false;
+	wanted.hash = cs_siphash_bytes(&map->key, key, length);
+	slot = keymap_slot(map->entry, map->capacity, &wanted);
+	if (!slot->key)
+		return false;
+	hole = (size_t)(slot - map->entry);
+	for (size_t at = (hole + 1) & mask; map->entry[at].key; at = (at + 1) & mask) {
+		if (stays(map->entry[at].hash & mask, hole, at))
+			continue;
+		map->entry[hole] = map->entry[at];
+		hole = at;
+	}
+	map->entry[hole] = (struct keymap_entry){ 0 };
+	map->n--;
+	return true;
+}
+
+bool keymap_next(const struct keymap *map, size_t *position, struct keymap_item *ret)
+{
+	while (*position < map->capacity) {
+		const struct keymap_entry *entry = &map->entry[(*position)++];
+
+		if (!entry->key)
+			continue;
+		*ret = (struct keymap_item){ entry->key, entry->length, entry->value };
+		return true;
+	}
+	return false;
 }
 
 void keymap_done(struct keymap *map)

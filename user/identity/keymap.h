@@ -24,6 +24,17 @@ int keymap_put(struct keymap *map, const void *key, size_t length, uint32_t valu
 /* Whether @key is there; its value into *@ret. */
 bool keymap_get(const struct keymap *map, const void *key, size_t length, uint32_t *ret);
 
+/* Forgets @key; whether it was there. */
+bool keymap_remove(struct keymap *map, const void *key, size_t length);
+
+/* The entries in no order, one by one from *@position = 0 on; false after the last. */
+struct keymap_item {
+	const void *key;
+	size_t length;
+	uint32_t value;
+};
+bool keymap_next(const struct keymap *map, size_t *position, struct keymap_item *ret);
+
 /* Frees the table; it is empty and usable afterwards. */
 void keymap_done(struct keymap *map);
 #define _cleanup_keymap_ _cleanup_(keymap_done)

@@ -102,12 +102,12 @@ static int prefix_length(const char *text, int max)
 	return n <= max ? n : -1;
 }
 
-const char *cidr_parse(const char *text, struct cs_cidr *ret)
+/* The address as written, and the prefix that it lies in. */
+static const char *prefix_parse(const char *text, struct cs_addr *ret_addr, struct cs_cidr *ret)
 {
 	char copy[INET6_ADDRSTRLEN];
 	const char *slash = strchr(text, '/'), *problem;
 	struct cs_addr addr;
-	struct cs_cidr cidr;
 	int bits;
 
 	if (!slash)
@@ -123,9 +123,28 @@ const char *cidr_parse(const char *text, struct cs_cidr *ret)
 	if (bits < 0)
 		return is_v4_mapped(addr.byte) ? "has a prefix length that is not 0 to 32"
 					       : "has a prefix length that is not 0 to 128";
-	cidr = cidr_of(addr.word, bits + (is_v4_mapped(addr.byte) ? ADDRESS_V4_BITS : 0));
+	*ret = cidr_of(addr.word, bits + (is_v4_mapped(addr.byte) ? ADDRESS_V4_BITS : 0));
+	*ret_addr = addr;
+	return NULL;
+}
+
+const char *cidr_parse(const char *text, struct cs_cidr *ret)
+{
+	struct cs_addr addr;
+	struct cs_cidr cidr;
+	const char *problem = prefix_parse(text, &addr, &cidr);
+
+	if (problem)
+		return problem;
 	if (memcmp(cidr.word, addr.word, sizeof(cidr.word)) != 0)
 		return "has bits set behind its prefix";
 	*ret = cidr;
 	return NULL;
+}
+
+const char *cidr_parse_masked(const char *text, struct cs_cidr *ret)
+{
+	struct cs_addr addr;
+
+	return prefix_parse(text, &addr, ret);
 }

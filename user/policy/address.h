@@ -17,6 +17,9 @@
 const char *address_parse(const char *text, struct cs_addr *ret);
 const char *cidr_parse(const char *text, struct cs_cidr *ret);
 
+/* The same, but bits behind the prefix are dropped, as the Kubernetes API allows them. */
+const char *cidr_parse_masked(const char *text, struct cs_cidr *ret);
+
 /* Why no workload can have this address, in words, or NULL. */
 const char *address_problem(const struct cs_addr *addr);
 

@@ -22,8 +22,10 @@ static int note_noise(struct compile *c, const struct selector *selector)
 
 static int note_policy(struct compile *c, const struct policy *policy)
 {
-	int r = note_noise(c, &policy->subject);
+	int r = 0;
 
+	for (size_t i = 0; i < policy->n_subjects && r == 0; i++)
+		r = note_noise(c, &policy->subjects[i].labels);
 	for (int d = 0; d < CS_DIRECTIONS; d++) {
 		for (size_t i = 0; i < policy->direction[d].n_rules; i++) {
 			const struct rule *rule = &policy->direction[d].rules[i];
@@ -36,7 +38,7 @@ static int note_policy(struct compile *c, const struct policy *policy)
 }
 
 /* A label on the noise list takes part as soon as some policy asks for it. */
-static int note_all_noise(struct compile *c)
+int compile_noise(struct compile *c)
 {
 	int r = 0;
 
@@ -57,12 +59,11 @@ static int add_entities(struct compile *c)
 		struct image_identity *identity = &c->image->identities[c->image->n_identities++];
 
 		identity->identity = numbers[i];
-		identity->namespace = strdup("");
-		identity->service_account = strdup("");
-		identity->workload = strdup(entity_name(numbers[i]));
-		identity->labels = strdup("");
-		if (!identity->namespace || !identity->service_account || !identity->workload ||
-		    !identity->labels)
+		identity->namespace = arena_strdup(&c->store->arena, "");
+		identity->service_account = identity->namespace;
+		identity->workload = arena_strdup(&c->store->arena, entity_name(numbers[i]));
+		identity->labels = identity->namespace;
+		if (!identity->namespace || !identity->workload)
 			return -ENOMEM;
 	}
 	return 0;
@@ -77,7 +78,7 @@ static int namespace_labels(struct compile *c, const char *name, struct labels *
 		*ret = c->set->namespaces.item[i]->labels;
 		return 0;
 	}
-	ret->item = arena_alloc(&c->arena, sizeof(*ret->item));
+	ret->item = arena_alloc(&c->store->arena, sizeof(*ret->item));
 	if (!ret->item)
 		return -ENOMEM;
 	ret->item[0] = (struct label){ NAMESPACE_NAME_LABEL, name };
@@ -87,15 +88,18 @@ static int namespace_labels(struct compile *c, const char *name, struct labels *
 
 static int get_namespace(struct compile *c, const char *name, struct peer_namespace **ret)
 {
-	struct peer_namespace namespace = { .name = name };
+	struct peer_namespace namespace = { 0 };
 	uint32_t i = (uint32_t)c->namespaces.n;
 	int r;
 
 	if (!keymap_get(&c->by_namespace, name, strlen(name), &i)) {
-		r = namespace_labels(c, name, &namespace.labels);
+		namespace.name = arena_strdup(&c->store->arena, name);
+		if (!namespace.name)
+			return -ENOMEM;
+		r = namespace_labels(c, namespace.name, &namespace.labels);
 		if (r < 0)
 			return r;
-		r = keymap_put(&c->by_namespace, name, strlen(name), i);
+		r = keymap_put(&c->by_namespace, namespace.name, strlen(name), i);
 		if (r < 0)
 			return r;
 		if (!GROW(c, &c->namespaces))
@@ -121,11 +125,9 @@ static int get_name(struct compile *c, const struct workload *workload, uint32_t
 {
 	static const struct limit limit = { "CS_NAMES_MAX", CS_NAMES_MAX, "different SPIFFE IDs",
 					    "let workloads share service accounts" };
-	char *id = c->image->names[c->image->n_names];
+	char id[CS_SPIFFE_ID_MAX], *kept;
 	int r;
 
-	if (c->image->n_names == CS_NAMES_MAX)
-		return compile_limit(c, &limit, &workload->place);
 	r = spiffe_build(c->options->trust_domain, workload->namespace, workload->service_account,
 			 id);
 	if (r < 0) {
@@ -135,60 +137,122 @@ static int get_name(struct compile *c, const struct workload *workload, uint32_t
 				  workload->namespace, workload->name, CS_SPIFFE_ID_MAX - 1);
 		return -EBADMSG;
 	}
-	r = keymap_put(&c->by_name, id, strlen(id), (uint32_t)c->image->n_names);
-	if (r == 0)
-		*ret = (uint32_t)c->image->n_names++;
-	if (r != -EEXIST)
+	if (keymap_get(&c->by_name, id, strlen(id), ret))
+		return 0;
+	if (c->image->n_names == CS_NAMES_MAX)
+		return compile_limit(c, &limit, &workload->place);
+	kept = arena_strdup(&c->store->arena, id);
+	r = kept ? keymap_put(&c->by_name, kept, strlen(id), (uint32_t)c->image->n_names) : -ENOMEM;
+	if (r < 0)
 		return r;
-	keymap_get(&c->by_name, id, strlen(id), ret);
-	memset(id, 0, CS_SPIFFE_ID_MAX);
+	*ret = (uint32_t)c->image->n_names++;
+	memset(c->image->names[*ret], 0, CS_SPIFFE_ID_MAX); /* of a change that was undone */
+	strcpy(c->image->names[*ret], id);
 	return 0;
 }
 
-/* The labels that count for the record. */
-static int record_labels(struct compile *c, const struct workload *workload, struct labels *ret)
+/* The labels that count for the record: into @ret, which has room for all. */
+static void record_labels(const struct compile *c, const struct workload *workload,
+			  struct labels *ret)
 {
-	struct labels labels = { 0 };
-
-	labels.item = arena_alloc(&c->arena, workload->labels.n * sizeof(*labels.item));
-	if (!labels.item)
-		return -ENOMEM;
 	for (size_t i = 0; i < workload->labels.n; i++) {
 		const struct label *label = &workload->labels.item[i];
 		uint32_t wanted;
 
 		if (!identity_label_is_noise(label->key) ||
 		    keymap_get(&c->noise, label->key, strlen(label->key), &wanted))
-			labels.item[labels.n++] = *label;
+			ret->item[ret->n++] = *label;
 	}
-	*ret = labels;
-	return 0;
 }
 
+static bool copy_labels(struct arena *arena, const struct labels *labels, struct labels *ret)
+{
+	ret->item = arena_alloc(arena, labels->n * sizeof(*ret->item));
+	for (size_t i = 0; ret->item && i < labels->n; i++) {
+		struct label *label = &ret->item[ret->n++];
+
+		label->key = arena_strdup(arena, labels->item[i].key);
+		label->value = arena_strdup(arena, labels->item[i].value);
+		if (!label->key || !label->value)
+			return false;
+	}
+	return ret->item;
+}
+
+static bool copy_ports(struct arena *arena, const struct named_ports *ports,
+		       struct named_ports *ret)
+{
+	ret->item = arena_alloc(arena, ports->n * sizeof(*ret->item));
+	for (size_t i = 0; ret->item && i < ports->n; i++) {
+		struct named_port *port = &ret->item[ret->n++];
+
+		*port = ports->item[i];
+		port->name = arena_strdup(arena, port->name);
+		if (!port->name)
+			return false;
+	}
+	return ret->item;
+}
+
+/* Mostly the file of the identity before it. */
+static const char *copy_file(struct compile *c, const char *file, uint32_t i)
+{
+	const struct workload *before = i > 0 ? c->identities[i - 1].workload : NULL;
+
+	if (!file || (before && before->place.file && streq(before->place.file, file)))
+		return file ? before->place.file : NULL;
+	return arena_strdup(&c->store->arena, file);
+}
+
+/* A copy of what the compiler asks of a workload that stands for others. */
+static struct workload *copy_workload(struct compile *c, const struct workload *workload,
+				      uint32_t i)
+{
+	struct arena *arena = &c->store->arena;
+	struct workload *copy = arena_alloc(arena, sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	copy->place.line = workload->place.line;
+	copy->place.file = copy_file(c, workload->place.file, i);
+	copy->namespace = arena_strdup(arena, workload->namespace);
+	copy->name = arena_strdup(arena, workload->name);
+	copy->service_account = arena_strdup(arena, workload->service_account);
+	copy->host_network = workload->host_network;
+	copy->labels = c->identities[i].labels;
+	if (!copy->namespace || !copy->name || !copy->service_account ||
+	    !copy_ports(arena, &workload->ports, &copy->ports))
+		return NULL;
+	return copy;
+}
+
+/* Strings of the copy, which is ours, serve the image too. */
 static int describe_identity(struct compile *c, const struct workload *workload, uint32_t i)
 {
 	struct image_identity *identity = &c->image->identities[i];
 	_cleanup_bytes_ struct bytes labels = { 0 };
 
 	labels_text(&c->identities[i].labels, &labels);
-	identity->namespace = strdup(workload->namespace);
-	identity->service_account = strdup(workload->service_account);
-	identity->workload = strdup(workload->name);
-	if (labels.failed || !identity->namespace || !identity->service_account ||
-	    !identity->workload)
+	if (labels.failed)
 		return -ENOMEM;
-	identity->labels = (char *)TAKE_PTR(labels.data);
-	return 0;
+	identity->namespace = (char *)workload->namespace;
+	identity->service_account = (char *)workload->service_account;
+	identity->workload = (char *)workload->name;
+	identity->labels = arena_strdup(&c->store->arena, (char *)labels.data);
+	return identity->labels ? 0 : -ENOMEM;
 }
 
 /* Two records of one number: nobody could tell them apart, so neither is let in. */
 static int check_collision(struct compile *c, const struct workload *workload, uint32_t i)
 {
-	uint64_t *number = &c->image->identities[i].identity;
+	uint64_t *number = arena_alloc(&c->store->arena, sizeof(*number));
 	const struct workload *other;
 	uint32_t first;
 	int r;
 
+	if (!number)
+		return -ENOMEM;
+	*number = c->image->identities[i].identity;
 	r = keymap_put(&c->by_number, number, sizeof(*number), i);
 	if (r != -EEXIST)
 		return r;
@@ -226,64 +290,78 @@ static int add_identity(struct compile *c, const struct workload *workload,
 					    "give workloads of one kind the same labels" };
 	uint32_t i = (uint32_t)c->image->n_identities;
 	struct image_identity *identity = &c->image->identities[i];
+	struct workload *copy;
 	int r;
 
-	if (i >= limit.max)
+	if (i >= limit.max || i >= c->room)
 		return compile_limit(c, &limit, &workload->place);
+	*identity = (struct image_identity){ 0 };
+	c->identities[i] = (struct peer_identity){ 0 };
+	if (!copy_labels(&c->store->arena, labels, &c->identities[i].labels))
+		return -ENOMEM;
+	copy = copy_workload(c, workload, i);
+	if (!copy)
+		return -ENOMEM;
+	c->identities[i].workload = copy;
 	c->image->n_identities++;
-	c->identities[i].workload = workload;
-	c->identities[i].labels = *labels;
 	r = identity_number(c->options->salt, record, &identity->identity);
 	if (r == 0)
 		r = check_collision(c, workload, i);
 	if (r == 0)
 		r = get_name(c, workload, &identity->name_index);
 	if (r == 0)
-		r = describe_identity(c, workload, i);
-	return r < 0 ? r : link_identity(c, workload, i);
+		r = describe_identity(c, copy, i);
+	return r < 0 ? r : link_identity(c, copy, i);
 }
 
-/* The index of the workload's identity, which it may share. */
-static int get_identity(struct compile *c, const struct workload *workload, uint32_t *ret)
+/* Finds or adds the identity of a record. */
+static int get_identity(struct compile *c, const struct workload *workload,
+			const struct identity_record *record, uint32_t *ret)
 {
+	_cleanup_bytes_ struct bytes encoded = { 0 };
+	char *key;
+	int r;
+
+	identity_encode(record, &encoded);
+	if (encoded.failed)
+		return -ENOMEM;
+	if (keymap_get(&c->by_record, encoded.data, encoded.n, ret))
+		return 0;
+	if (c->borrowed)
+		return -ESTALE;
+	*ret = (uint32_t)c->image->n_identities;
+	r = add_identity(c, workload, &record->labels, &encoded);
+	if (r < 0)
+		return r;
+	key = arena_strndup(&c->store->arena, (char *)encoded.data, encoded.n);
+	return key ? keymap_put(&c->by_record, key, encoded.n, *ret) : -ENOMEM;
+}
+
+int compile_identity(struct compile *c, const struct workload *workload, uint32_t *ret)
+{
+	struct label labels[MODEL_LABELS_MAX];
 	struct identity_record record = {
 		.trust_domain = c->options->trust_domain,
 		.namespace = workload->namespace,
 		.service_account = workload->service_account,
+		.labels.item = labels,
 		.ports = workload->ports,
+		.host_network = workload->host_network,
 	};
-	_cleanup_bytes_ struct bytes encoded = { 0 };
-	uint32_t i = (uint32_t)c->image->n_identities;
-	char *key;
-	int r;
 
-	r = record_labels(c, workload, &record.labels);
-	if (r < 0)
-		return r;
-	identity_encode(&record, &encoded);
-	if (encoded.failed)
-		return -ENOMEM;
-	if (!keymap_get(&c->by_record, encoded.data, encoded.n, &i)) {
-		r = add_identity(c, workload, &record.labels, &encoded);
-		if (r < 0)
-			return r;
-		key = arena_strndup(&c->arena, (char *)encoded.data, encoded.n);
-		r = key ? keymap_put(&c->by_record, key, encoded.n, i) : -ENOMEM;
-		if (r < 0)
-			return r;
-	}
-	*ret = i;
-	return 0;
+	record_labels(c, workload, &record.labels);
+	return get_identity(c, workload, &record, ret);
 }
 
 int compile_identities(struct compile *c)
 {
 	int r;
 
-	r = note_all_noise(c);
-	if (r == 0)
-		r = add_entities(c);
-	for (size_t i = 0; i < c->set->workloads.n && r == 0; i++)
-		r = get_identity(c, c->set->workloads.item[i], &c->identity_of[i]);
+	r = add_entities(c);
+	for (size_t i = 0; i < c->set->workloads.n && r == 0; i++) {
+		r = compile_identity(c, c->set->workloads.item[i], &c->identity_of[i]);
+		if (r == 0)
+			c->identities[c->identity_of[i]].uses++;
+	}
 	return r;
 }

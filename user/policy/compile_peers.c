@@ -23,8 +23,12 @@ static void encode_peer(const struct peer *peer, struct bytes *ret)
 		break;
 	case PEER_SELECTOR:
 		bytes_put_string(ret, peer->namespace ? peer->namespace : "");
+		bytes_put_u8(ret, peer->pods_only);
 		selector_encode(&peer->labels, ret);
 		selector_encode(&peer->namespaces, ret);
+		break;
+	case PEER_NODES:
+		selector_encode(&peer->labels, ret);
 		break;
 	case PEER_CIDR:
 		bytes_put(ret, &peer->cidr, sizeof(peer->cidr));
@@ -84,7 +88,7 @@ static int encode_peers(const struct rule *rule, struct bytes *ret)
 
 static void collect(struct compile *c, uint32_t i)
 {
-	if (c->identities[i].collected == c->collection)
+	if (c->identities[i].collected == c->collection || c->image->identities[i].gone)
 		return;
 	c->identities[i].collected = c->collection;
 	c->collected[c->n_collected++] = i;
@@ -133,11 +137,15 @@ static void collect_account(struct compile *c, const struct peer *peer)
 }
 
 static void collect_in_namespace(struct compile *c, const struct peer_namespace *namespace,
-				 const struct selector *labels)
+				 const struct peer *peer)
 {
-	for (uint32_t i = namespace->first; i; i = c->identities[i].next_in_namespace)
-		if (selector_matches(labels, &c->identities[i].labels))
+	for (uint32_t i = namespace->first; i; i = c->identities[i].next_in_namespace) {
+		const struct peer_identity *identity = &c->identities[i];
+
+		if (selector_matches(&peer->labels, &identity->labels) &&
+		    !(peer->pods_only && identity->workload->host_network))
 			collect(c, i);
+	}
 }
 
 static void collect_selector(struct compile *c, const struct peer *peer)
@@ -146,12 +154,12 @@ static void collect_selector(struct compile *c, const struct peer *peer)
 
 	if (peer->namespace) {
 		if (keymap_get(&c->by_namespace, peer->namespace, strlen(peer->namespace), &i))
-			collect_in_namespace(c, &c->namespaces.item[i], &peer->labels);
+			collect_in_namespace(c, &c->namespaces.item[i], peer);
 		return;
 	}
 	for (i = 0; i < c->namespaces.n; i++)
 		if (selector_matches(&peer->namespaces, &c->namespaces.item[i].labels))
-			collect_in_namespace(c, &c->namespaces.item[i], &peer->labels);
+			collect_in_namespace(c, &c->namespaces.item[i], peer);
 }
 
 static void collect_peer(struct compile *c, const struct peer *peer)
@@ -170,6 +178,7 @@ static void collect_peer(struct compile *c, const struct peer *peer)
 		collect_entity(c, peer->entity);
 		break;
 	case PEER_CIDR:
+	case PEER_NODES:
 		break; /* addresses, not identities */
 	}
 }
@@ -209,6 +218,36 @@ static int get_selector(struct compile *c, const struct bytes *key, uint16_t *re
 	return 0;
 }
 
+/* Each address of each Node that matches is a prefix of its own. */
+static int add_nodes(struct compile *c, const struct peer *peer, uint16_t selector)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < c->set->nodes.n && r == 0; i++) {
+		const struct node_object *node = c->set->nodes.item[i];
+
+		if (!selector_matches(&peer->labels, &node->labels))
+			continue;
+		for (size_t a = 0; a < node->n_addresses && r == 0; a++) {
+			struct peer *block = arena_alloc(&c->arena, sizeof(*block));
+
+			if (!block)
+				return -ENOMEM;
+			block->kind = PEER_CIDR;
+			block->cidr = cidr_of(node->addresses[a].word, ADDRESS_BITS);
+			r = compile_block(c, block, selector);
+		}
+	}
+	return r;
+}
+
+static int add_addresses(struct compile *c, const struct peer *peer, uint16_t selector)
+{
+	if (peer->kind == PEER_CIDR)
+		return compile_block(c, peer, selector);
+	return peer->kind == PEER_NODES ? add_nodes(c, peer, selector) : 0;
+}
+
 int compile_selector(struct compile *c, const struct rule *rule, uint16_t *ret)
 {
 	_cleanup_bytes_ struct bytes key = { 0 };
@@ -222,12 +261,13 @@ int compile_selector(struct compile *c, const struct rule *rule, uint16_t *ret)
 	if (r < 0)
 		return r;
 	if (new)
+		r = compile_note_selector(c, &(struct used_selector){ .rule = rule });
+	if (new &&r == 0)
 		r = compile_collect(c, rule);
 	for (size_t i = 0; new &&i < c->n_collected &&r == 0; i++)
 		r = bits_add(c, &c->identities[c->collected[i]].bits, selector);
 	for (size_t i = 0; new &&i < rule->n_peers &&r == 0; i++)
-		if (rule->peers[i].kind == PEER_CIDR)
-			r = compile_block(c, &rule->peers[i], selector);
+		r = add_addresses(c, &rule->peers[i], selector);
 	if (r == 0)
 		*ret = selector;
 	return r;
@@ -266,6 +306,8 @@ int compile_named_selector(struct compile *c, const struct rule *rule,
 		return -ENOMEM;
 	if (r == 0)
 		r = get_selector(c, &key, &selector, &new);
+	if (r == 0 && new)
+		r = compile_note_selector(c, &(struct used_selector){ rule, match, port });
 	if (r == 0 && new)
 		r = compile_collect(c, rule);
 	for (size_t i = 0; r == 0 && new &&i < c->n_collected; i++)

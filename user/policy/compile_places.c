@@ -9,16 +9,21 @@ static char *copy(const char *s)
 
 static int add_workload(struct compile *c, size_t i)
 {
-	static const struct limit limit = { "CS_WORKLOADS_MAX", CS_WORKLOADS_MAX - 1,
-					    "workloads on this node", "move some to another node" };
+	static const struct limit limits[] = {
+		{ "CS_WORKLOADS_MAX", CS_WORKLOADS_MAX - 1, "workloads on this node",
+		  "move some to another node" },
+		{ "OFFLINE_WORKLOADS_MAX", OFFLINE_WORKLOADS_MAX, "workloads",
+		  "look at fewer namespaces at a time" },
+	};
+	const struct limit *limit = &limits[c->options->every_subject];
 	const struct workload *workload = c->set->workloads.item[i];
 	const struct image_identity *identity = &c->image->identities[c->identity_of[i]];
 	const struct subject *subject;
 	struct image_workload *ret;
 
-	if (c->image->n_workloads == limit.max)
-		return compile_limit(c, &limit, &workload->place);
-	subject = &c->subjects.item[c->identities[c->identity_of[i]].subject - 1];
+	if (c->image->n_workloads == limit->max)
+		return compile_limit(c, limit, &workload->place);
+	subject = &c->subjects.item[c->subject_of[i] - 1];
 	ret = &c->image->workloads[c->image->n_workloads++];
 	ret->namespace = copy(workload->namespace);
 	ret->name = copy(workload->name);
@@ -26,11 +31,12 @@ static int add_workload(struct compile *c, size_t i)
 	ret->systemd_unit = copy(workload->systemd_unit);
 	ret->identity = identity->identity;
 	ret->name_index = identity->name_index;
+	ret->host_network = workload->host_network;
 	memcpy(ret->ruleset, subject->ruleset, sizeof(ret->ruleset));
 	if (!ret->namespace || !ret->name || (workload->cgroup && !ret->cgroup) ||
 	    (workload->systemd_unit && !ret->systemd_unit))
 		return -ENOMEM;
-	return 0;
+	return compile_isolation(subject, ret);
 }
 
 /* An address that two claim: nothing can be inferred from it, unless they are the same. */
@@ -42,25 +48,31 @@ static void share_endpoint(struct image_endpoint *endpoint, uint64_t identity, u
 		endpoint->workload_index = local;
 }
 
-static int add_endpoint(struct compile *c, const struct workload *workload,
-			const struct cs_addr *addr, const struct image_endpoint *from)
+int compile_endpoint(struct compile *c, const struct place *place, const struct cs_addr *addr,
+		     const struct image_endpoint *from)
 {
 	static const struct limit limit = { "CS_ENDPOINTS_MAX", CS_ENDPOINTS_MAX - 1, "addresses",
 					    "leave out addresses that need not be inferred" };
 	struct image_endpoint *endpoint = &c->image->endpoints[c->image->n_endpoints];
+	struct cs_addr *key;
 	uint32_t i;
 
 	if (keymap_get(&c->by_address, addr, sizeof(*addr), &i)) {
 		share_endpoint(&c->image->endpoints[i], from->identity, from->workload_index);
+		c->claims[i]++;
 		return 0;
 	}
-	if (c->image->n_endpoints == limit.max)
-		return compile_limit(c, &limit, &workload->place);
+	if (c->image->n_endpoints == limit.max || c->image->n_endpoints >= c->endpoints_room)
+		return compile_limit(c, &limit, place);
+	key = arena_alloc(&c->store->arena, sizeof(*key));
+	if (!key)
+		return -ENOMEM;
+	*key = *addr;
 	*endpoint = *from;
 	endpoint->addr = *addr;
 	endpoint->class_index = compile_class_of(c, addr);
-	return keymap_put(&c->by_address, &endpoint->addr, sizeof(*addr),
-			  (uint32_t)c->image->n_endpoints++);
+	c->claims[c->image->n_endpoints] = 1;
+	return keymap_put(&c->by_address, key, sizeof(*key), (uint32_t)c->image->n_endpoints++);
 }
 
 static int add_endpoints(struct compile *c, size_t i, bool local)
@@ -72,30 +84,76 @@ static int add_endpoints(struct compile *c, size_t i, bool local)
 	};
 	int r = 0;
 
-	for (size_t a = 0; a < workload->n_addresses && r == 0; a++)
-		r = add_endpoint(c, workload, &workload->addresses[a], &from);
+	/* The addresses of its node say nothing about who uses them. */
+	for (size_t a = 0; a < workload->n_addresses && !workload->host_network && r == 0; a++)
+		r = compile_endpoint(c, &workload->place, &workload->addresses[a], &from);
 	return r;
+}
+
+static bool same_prefixes(const struct compile *c, const struct compile *from)
+{
+	for (size_t i = 0; i < c->prefixes.n && i < from->prefixes.n; i++)
+		if (memcmp(&c->prefixes.item[i]->cidr, &from->prefixes.item[i]->cidr,
+			   sizeof(struct cs_cidr)) != 0)
+			return false;
+	return c->prefixes.n == from->prefixes.n;
+}
+
+/* The addresses are known, those of entities too; what covers them may have changed. */
+static void adopt_endpoints(struct compile *c)
+{
+	const struct compile *from = c->from;
+	bool same = same_prefixes(c, from);
+
+	memcpy(c->image->endpoints, from->image->endpoints,
+	       from->image->n_endpoints * sizeof(*c->image->endpoints));
+	memcpy(c->claims, from->claims, from->image->n_endpoints * sizeof(*c->claims));
+	c->image->n_endpoints = from->image->n_endpoints;
+	for (size_t i = 0; i < c->image->n_endpoints && !same; i++) {
+		struct image_endpoint *endpoint = &c->image->endpoints[i];
+
+		endpoint->class_index = compile_class_of(c, &endpoint->addr);
+	}
+	for (size_t i = 0; i < c->image->n_endpoints; i++)
+		c->image->endpoints[i].workload_index = 0; /* that of another image */
+}
+
+/* The last workload of the image has its addresses already; they lead to it. */
+static void lead_endpoints(struct compile *c, const struct workload *workload)
+{
+	uint32_t i;
+
+	for (size_t a = 0; a < workload->n_addresses && !workload->host_network; a++)
+		if (keymap_get(&c->by_address, &workload->addresses[a],
+			       sizeof(workload->addresses[a]), &i) &&
+		    !c->image->endpoints[i].workload_index)
+			c->image->endpoints[i].workload_index = (uint32_t)c->image->n_workloads;
+}
+
+bool compile_is_local(const struct workload *workload)
+{
+	return workload->cgroup || workload->systemd_unit;
 }
 
 int compile_places(struct compile *c)
 {
 	const struct policy_set *set = c->set;
-	size_t addresses = 0;
 	int r = 0;
 
-	for (size_t i = 0; i < set->workloads.n; i++)
-		addresses += set->workloads.item[i]->n_addresses;
-	c->image->workloads = calloc(CS_WORKLOADS_MAX, sizeof(*c->image->workloads));
-	c->image->endpoints = calloc(addresses + 1, sizeof(*c->image->endpoints));
-	if (!c->image->workloads || !c->image->endpoints)
+	c->image->workloads = calloc(set->workloads.n + 1, sizeof(*c->image->workloads));
+	if (!c->image->workloads)
 		return -ENOMEM;
+	if (c->from)
+		adopt_endpoints(c);
 	for (size_t i = 0; i < set->workloads.n && r == 0; i++) {
-		bool local = set->workloads.item[i]->cgroup || set->workloads.item[i]->systemd_unit;
+		bool local = compile_is_subject(c, set->workloads.item[i]);
 
 		if (local)
 			r = add_workload(c, i);
-		if (r == 0)
+		if (r == 0 && !c->from)
 			r = add_endpoints(c, i, local);
+		if (r == 0 && c->from && local)
+			lead_endpoints(c, set->workloads.item[i]);
 	}
-	return r;
+	return r == 0 && !c->from ? compile_entities(c) : r;
 }

@@ -25,9 +25,14 @@ int bits_add(struct compile *c, struct bits *bits, uint16_t bit)
 int compile_row(struct compile *c, const struct bits *bits, const struct place *place,
 		uint32_t *ret)
 {
-	static const struct limit limit = { "CS_BITMAPS_MAX", CS_BITMAPS_MAX,
-					    "different kinds of peers for the rules of this node",
-					    "select peers by common labels" };
+	static const struct limit limits[] = {
+		{ "CS_BITMAPS_MAX", CS_BITMAPS_MAX,
+		  "different kinds of peers for the rules of this node",
+		  "select peers by common labels" },
+		{ "OFFLINE_BITMAPS_MAX", OFFLINE_BITMAPS_MAX, "different kinds of peers",
+		  "look at fewer namespaces at a time" },
+	};
+	const struct limit *limit = &limits[c->options->every_subject];
 	size_t size = bits->n * sizeof(*bits->bit);
 	struct image *image = c->image;
 	uint32_t row = 0;
@@ -36,8 +41,8 @@ int compile_row(struct compile *c, const struct bits *bits, const struct place *
 		*ret = row;
 		return 0;
 	}
-	if (image->n_bitmaps == CS_BITMAPS_MAX)
-		return compile_limit(c, &limit, place);
+	if (image->n_bitmaps == limit->max)
+		return compile_limit(c, limit, place);
 	row = (uint32_t)image->n_bitmaps++;
 	for (size_t i = 0; i < bits->n; i++)
 		image->bitmaps[row].word[bits->bit[i] / 64] |= 1ULL << (bits->bit[i] % 64);
@@ -53,6 +58,8 @@ int compile_rows(struct compile *c)
 	for (size_t i = 0; i < c->image->n_identities && r == 0; i++) {
 		const struct peer_identity *identity = &c->identities[i];
 
+		if (c->image->identities[i].gone)
+			continue;
 		r = compile_row(c, &identity->bits,
 				identity->workload ? &identity->workload->place : &nowhere,
 				&c->image->identities[i].row);

@@ -71,7 +71,9 @@ static int named_egress(struct compile *c, const struct rule *rule, const struct
 	size_t from = targets->n;
 	int r;
 
-	r = compile_collect(c, rule);
+	r = compile_note_named(c, &(struct named_use){ rule, match, 0 });
+	if (r == 0)
+		r = compile_collect(c, rule);
 	for (size_t i = 0; i < c->n_collected && r == 0; i++) {
 		const struct workload *workload = c->identities[c->collected[i]].workload;
 		uint16_t port = workload ? port_of(&workload->ports, match) : 0;
@@ -82,9 +84,14 @@ static int named_egress(struct compile *c, const struct rule *rule, const struct
 		if (targets->n > CS_RULES_MAX)
 			return r;
 	}
-	for (size_t i = from; i < targets->n && r == 0; i++)
-		r = compile_named_selector(c, rule, match, targets->item[i].min,
-					   &targets->item[i].selector);
+	for (size_t i = from; i < targets->n && r == 0; i++) {
+		const struct named_use use = { rule, match, targets->item[i].min };
+
+		r = compile_note_named(c, &use);
+		if (r == 0)
+			r = compile_named_selector(c, rule, match, use.port,
+						   &targets->item[i].selector);
+	}
 	return r;
 }
 

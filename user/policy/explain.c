@@ -1,127 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Why a flow passes or not: the evaluator's own walk, one rule at a time. */
-#include <arpa/inet.h>
+#include <netinet/in.h>
 
-#include "user/identity/identity.h"
-#include "user/policy/address.h"
-#include "user/policy/policy.h"
+#include "user/policy/party.h"
 
-/* One side of a flow. */
-struct party {
-	const struct image_workload *workload; /* on this node, or NULL */
-	const struct image_identity *identity; /* or NULL */
-	uint32_t class_index; /* as in struct image_endpoint */
-	bool unmanaged; /* a socket of no workload */
+/* One direction of a flow: who is judged, about whom, and on which port. */
+struct view {
+	const struct image *image;
+	const struct policy_flow *flow;
+	const struct party *subject;
+	const struct party *peer;
+	uint16_t port;
 };
-
-static const struct image_identity *find_identity(const struct image *image, uint64_t number)
-{
-	for (size_t i = 0; i < image->n_identities; i++)
-		if (image->identities[i].identity == number)
-			return &image->identities[i];
-	return NULL;
-}
-
-/* The class of the longest prefix; 1 + index, 0: none. */
-static uint32_t find_class(const struct image *image, const struct cs_addr *addr)
-{
-	struct cs_cidr host = cidr_of(addr->word, ADDRESS_BITS);
-	uint32_t best = 0;
-
-	for (size_t i = 0; i < image->n_classes; i++) {
-		const struct cs_cidr *prefix = &image->classes[i].prefix;
-
-		if (cidr_covers(prefix, &host) &&
-		    (!best || prefix->prefixlen > image->classes[best - 1].prefix.prefixlen))
-			best = (uint32_t)i + 1;
-	}
-	return best;
-}
-
-/* An address: what can be inferred from it, as the kernel does. */
-static int party_by_address(const struct image *image, const char *text, struct party *ret)
-{
-	uint64_t number = CS_ENTITY_WORLD;
-	struct cs_addr addr;
-
-	if (address_parse(text, &addr))
-		return -ENOENT;
-	if (address_is_loopback(&addr))
-		number = 0; /* anybody on the host */
-	ret->class_index = find_class(image, &addr);
-	for (size_t i = 0; i < image->n_endpoints; i++) {
-		const struct image_endpoint *endpoint = &image->endpoints[i];
-
-		if (memcmp(&endpoint->addr, &addr, sizeof(addr)) != 0)
-			continue;
-		number = endpoint->identity;
-		if (endpoint->flags & CS_ENDPOINT_SHARED)
-			number = 0; /* nothing may be inferred */
-		else if (endpoint->workload_index)
-			ret->workload = &image->workloads[endpoint->workload_index - 1];
-	}
-	ret->identity = find_identity(image, number);
-	return 0;
-}
-
-static int party_by_entity(const struct image *image, uint8_t entity, struct party *ret)
-{
-	ret->identity = find_identity(image, entity);
-	ret->unmanaged = entity == CS_ENTITY_UNMANAGED;
-	return 0;
-}
-
-/* Whether "ns/name" is @text. */
-static bool is_named(const char *text, const char *namespace, const char *name)
-{
-	size_t n = strlen(namespace);
-
-	return n && strncmp(text, namespace, n) == 0 && text[n] == '/' && streq(text + n + 1, name);
-}
-
-/* The class of an address of the workload: of any, as CIDRs are meant for networks. */
-static uint32_t class_of_workload(const struct image *image, const struct party *party)
-{
-	for (size_t i = 0; i < image->n_endpoints; i++) {
-		const struct image_endpoint *endpoint = &image->endpoints[i];
-		bool own = party->workload
-				   ? endpoint->workload_index &&
-					     &image->workloads[endpoint->workload_index - 1] ==
-						     party->workload
-				   : endpoint->identity == party->identity->identity;
-
-		if (own)
-			return endpoint->class_index;
-	}
-	return 0;
-}
-
-/* A workload on this node, or one of another whose identity is known. */
-static int party_by_name(const struct image *image, const char *text, struct party *ret)
-{
-	for (size_t i = 0; i < image->n_workloads && !ret->workload; i++)
-		if (is_named(text, image->workloads[i].namespace, image->workloads[i].name))
-			ret->workload = &image->workloads[i];
-	if (ret->workload)
-		ret->identity = find_identity(image, ret->workload->identity);
-	for (size_t i = 0; i < image->n_identities && !ret->identity; i++)
-		if (is_named(text, image->identities[i].namespace, image->identities[i].workload))
-			ret->identity = &image->identities[i];
-	if (!ret->identity)
-		return -ENOENT;
-	ret->class_index = class_of_workload(image, ret);
-	return 0;
-}
-
-static int find_party(const struct image *image, const char *text, struct party *ret)
-{
-	uint8_t entity = entity_by_name(text);
-
-	if (entity)
-		return party_by_entity(image, entity, ret);
-	return strchr(text, '/') ? party_by_name(image, text, ret)
-				 : party_by_address(image, text, ret);
-}
 
 static const struct cs_ruleset *ruleset_of(const struct image *image, const struct party *subject,
 					   enum cs_direction direction)
@@ -134,11 +24,14 @@ static const struct cs_ruleset *ruleset_of(const struct image *image, const stru
 }
 
 /* Why the rule did not cover; asked in the evaluator's own order. */
-static const char *why_not(const struct cs_walk *walk, const struct cs_rule *rule)
+static const char *why_not(const struct cs_walk *before, const struct cs_rule *rule)
 {
-	const struct cs_query *query = walk->query;
+	const struct cs_query *query = before->query;
+	bool open = cs_walk_open(before, rule) || cs_staged_open(before, rule);
 
-	if (walk->pass_tier == rule->tier + 1)
+	if (!open && before->staged != CS_VERDICT_NONE && rule->flags & CS_RULE_AUDIT)
+		return "is in Audit mode, and what that would say is decided";
+	if (!open)
 		return "skipped: an earlier rule passed to the next tier";
 	if (rule->protocol && rule->protocol != query->protocol)
 		return "protocol does not match";
@@ -149,35 +42,57 @@ static const char *why_not(const struct cs_walk *walk, const struct cs_rule *rul
 	return "has expired";
 }
 
-static const char *why_covers(const struct cs_walk *walk, const struct cs_rule *rule)
+/* What a rule does that covers, but not in the walk that is enforced. */
+static const char *why_staged(const struct cs_rule *rule)
 {
-	if (walk->result.verdict != CS_VERDICT_NONE)
-		return "decides";
-	if (rule->action == CS_ACTION_PASS)
-		return "passes to the next tier";
-	if (rule->action == CS_ACTION_ALLOW && (rule->flags & CS_RULE_AUTH))
+	static const char *const audit[] = {
+		[CS_ACTION_ALLOW] = "would allow, but is in Audit mode",
+		[CS_ACTION_DENY] = "would deny, but is in Audit mode",
+		[CS_ACTION_PASS] = "would pass to the next tier, but is in Audit mode",
+	};
+	static const char *const other[] = {
+		[CS_ACTION_ALLOW] = "would allow, if the rules in Audit mode were enforced",
+		[CS_ACTION_DENY] = "would deny, if the rules in Audit mode were enforced",
+		[CS_ACTION_PASS] = "would pass to the next tier, if the rules in Audit mode were "
+				   "enforced",
+	};
+
+	if (rule->flags & CS_RULE_DEFAULT)
+		return "would deny what no rule allows, but is in Audit mode";
+	return rule->flags & CS_RULE_AUDIT ? audit[rule->action] : other[rule->action];
+}
+
+static const char *why_covers(const struct cs_walk *before, const struct cs_rule *rule)
+{
+	if (rule->action == CS_ACTION_ALLOW && rule->flags & CS_RULE_AUTH &&
+	    !before->query->authenticated)
 		return "would allow, but the peer is not verified";
-	return "would deny, but is in Audit mode";
+	if (!cs_walk_open(before, rule))
+		return why_staged(rule);
+	return rule->action == CS_ACTION_PASS ? "passes to the next tier" : "decides";
 }
 
 static int walk_rules(const struct cs_ruleset *rules, const struct cs_query *query,
 		      struct policy_explanation *ret)
 {
-	struct cs_walk walk = { .rules = rules, .query = query };
+	struct cs_walk walk, before;
+	bool over = false;
 
+	cs_walk_begin(&walk, rules, query);
 	ret->steps = calloc(rules->count + 1, sizeof(*ret->steps));
 	if (!ret->steps)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < rules->count && walk.result.verdict == CS_VERDICT_NONE; i++) {
+	for (uint32_t i = 0; i < rules->count && !over; i++) {
 		const struct cs_rule *rule = &rules->rules[i];
-		struct policy_step *step = &ret->steps[ret->n_steps];
-		const char *why;
+		struct policy_step *step = &ret->steps[i];
 
+		before = walk;
 		step->rule = rule->id;
-		step->covers = walk.pass_tier != rule->tier + 1 && cs_rule_covers(rule, query);
-		why = step->covers ? NULL : why_not(&walk, rule);
-		cs_walk_rule(&walk, i);
-		step->why = strdup(why ? why : why_covers(&walk, rule));
+		step->covers = (cs_walk_open(&walk, rule) || cs_staged_open(&walk, rule)) &&
+			       cs_rule_covers(rule, query);
+		over = cs_walk_rule(&walk, i);
+		step->why =
+			strdup(step->covers ? why_covers(&before, rule) : why_not(&before, rule));
 		if (!step->why)
 			return -ENOMEM;
 		ret->n_steps++;
@@ -186,32 +101,141 @@ static int walk_rules(const struct cs_ruleset *rules, const struct cs_query *que
 	return 0;
 }
 
-static int explain_direction(const struct image *image, const struct policy_flow *flow,
-			     const struct party *subject, const struct party *peer,
-			     struct policy_explanation *ret)
+static void decide(struct policy_explanation *ret, uint8_t verdict, uint8_t reason)
 {
-	const struct cs_ruleset *rules = ruleset_of(image, subject, ret->direction);
+	ret->result = (struct cs_result){ .verdict = verdict, .reason = reason };
+}
+
+/* A node must reach its own workloads, for probes and the like, whatever policies say. */
+static bool is_own_node(const struct view *view)
+{
+	return view->subject->workload && !view->subject->workload->host_network &&
+	       view->peer->identity && view->peer->identity->identity == CS_ENTITY_HOST;
+}
+
+static bool is_self(const struct view *view)
+{
+	return view->subject->workload && view->subject->workload == view->peer->workload &&
+	       !view->subject->by_service && !view->peer->by_service;
+}
+
+/* Whether anybody here judges that direction: the rules, and who is judged into @ret. */
+static const struct cs_ruleset *begin(const struct view *view, struct policy_explanation *ret)
+{
+	const struct cs_ruleset *rules = ruleset_of(view->image, view->subject, ret->direction);
+	const struct image_workload *workload = view->subject->workload;
+
+	ret->known = rules != NULL;
+	ret->workload = workload ? (uint32_t)(workload - view->image->workloads) + 1 : 0;
+	return rules;
+}
+
+static int explain_direction(const struct view *view, struct policy_explanation *ret)
+{
+	const struct cs_ruleset *rules = begin(view, ret);
+	const struct party *peer = view->peer;
+	const struct image *image = view->image;
 	uint32_t class_row = peer->class_index ? image->classes[peer->class_index - 1].row : 0;
 	const struct cs_query query = {
 		.identity = &image->bitmaps[peer->identity ? peer->identity->row : 0],
 		.address = &image->bitmaps[class_row],
-		.now_ns = flow->boottime_ns,
-		.port = flow->port,
-		.protocol = flow->protocol,
-		/* Entities have no tag: only a workload can be verified. */
-		.authenticated = flow->authenticated && peer->identity &&
-				 peer->identity->identity >= CS_IDENTITY_FIRST,
+		.now_ns = view->flow->boottime_ns,
+		.port = view->port,
+		.protocol = view->flow->protocol,
+		/* Tags are TCP's, and entities have none. */
+		.authenticated = view->flow->authenticated && view->flow->protocol == IPPROTO_TCP &&
+				 peer->identity && peer->identity->identity >= CS_IDENTITY_FIRST,
 	};
 
 	if (!rules)
 		return 0;
-	ret->known = true;
-	if (subject->workload && subject->workload == peer->workload) {
-		ret->result.verdict = CS_VERDICT_ALLOW;
-		ret->result.reason = CS_REASON_SELF;
+	if (is_self(view) || is_own_node(view)) {
+		decide(ret, CS_VERDICT_ALLOW, is_self(view) ? CS_REASON_SELF : CS_REASON_OWN_NODE);
 		return 0;
 	}
 	return walk_rules(rules, &query, ret);
+}
+
+/* Explains @view and keeps it in @ret when it is worse than what is there. */
+static int explain_worst(const struct view *view, struct policy_explanation *ret)
+{
+	struct policy_explanation other = { .direction = ret->direction };
+	int r;
+
+	r = explain_direction(view, &other);
+	if (r == 0 && (!ret->known || result_is_worse(&other.result, &ret->result))) {
+		policy_explanation_done(ret);
+		*ret = other;
+		return 0;
+	}
+	policy_explanation_done(&other);
+	return r;
+}
+
+/* Every workload that a backend may be: roll-outs can tell those of one identity apart. */
+static int explain_backend_ingress(const struct view *egress, struct policy_explanation *ret)
+{
+	const struct image *image = egress->image;
+	struct party subject = *egress->peer;
+	struct view view = *egress;
+	uint32_t last = UINT32_MAX;
+	int r = 0;
+
+	view.subject = &subject;
+	view.peer = egress->subject;
+	for (size_t i = 0; i < image->n_workloads && r == 0; i++) {
+		const struct image_workload *workload = &image->workloads[i];
+
+		if (!subject.identity || workload->identity != subject.identity->identity ||
+		    workload->ruleset[CS_INGRESS] == last)
+			continue;
+		last = workload->ruleset[CS_INGRESS];
+		subject.workload = workload;
+		r = explain_worst(&view, ret);
+	}
+	return r;
+}
+
+/* A flow to a Service may reach any of its backends: what counts is the worst of all. */
+static int explain_service(const struct image_service *service, const struct view *to_service,
+			   struct policy_explanation ret[static CS_DIRECTIONS])
+{
+	int r = 0;
+
+	if (service->n == 0 && begin(to_service, &ret[CS_EGRESS]))
+		decide(&ret[CS_EGRESS], CS_VERDICT_DENY, CS_REASON_NO_BACKEND);
+	for (uint32_t i = 0; i < service->n && r == 0; i++) {
+		const struct image_backend *backend =
+			&to_service->image->backends[service->first + i];
+		struct party peer = party_of_backend(to_service->image, backend);
+		struct view view = *to_service;
+
+		view.peer = &peer;
+		view.port = backend->port;
+		r = explain_worst(&view, &ret[CS_EGRESS]);
+		if (r == 0)
+			r = explain_backend_ingress(&view, &ret[CS_INGRESS]);
+	}
+	return r;
+}
+
+static int explain_both(const struct image *image, const struct policy_flow *flow,
+			struct policy_explanation ret[static CS_DIRECTIONS])
+{
+	const struct image_service *service = party_service(image, flow);
+	struct party from, to = { 0 };
+	struct view egress = { image, flow, &from, &to, flow->port };
+	struct view ingress = { image, flow, &to, &from, flow->port };
+	int r;
+
+	r = party_find(image, flow->from, flow->family, &from);
+	if (r == 0 && service)
+		return explain_service(service, &egress, ret);
+	if (r == 0)
+		r = party_find(image, flow->to, flow->family, &to);
+	if (r == 0)
+		r = explain_direction(&egress, &ret[CS_EGRESS]);
+	return r == 0 ? explain_direction(&ingress, &ret[CS_INGRESS]) : r;
 }
 
 void policy_explanation_done(struct policy_explanation *explanation)
@@ -229,16 +253,9 @@ int policy_explain(const struct image *image, const struct policy_flow *flow,
 		[CS_INGRESS] = { .direction = CS_INGRESS },
 		[CS_EGRESS] = { .direction = CS_EGRESS },
 	};
-	struct party from = { 0 }, to = { 0 };
 	int r;
 
-	r = find_party(image, flow->from, &from);
-	if (r == 0)
-		r = find_party(image, flow->to, &to);
-	if (r == 0)
-		r = explain_direction(image, flow, &from, &to, &both[CS_EGRESS]);
-	if (r == 0)
-		r = explain_direction(image, flow, &to, &from, &both[CS_INGRESS]);
+	r = explain_both(image, flow, both);
 	for (int d = 0; d < CS_DIRECTIONS; d++) {
 		if (r == 0)
 			ret[d] = both[d];

@@ -66,14 +66,20 @@ static void known_add(char text[static KNOWN_TEXT_MAX], const char *name, bool f
 	snprintf(text + n, KNOWN_TEXT_MAX - n, "%s%s", first ? "" : last ? " or " : ", ", name);
 }
 
-static void unknown_field(struct parse *p, const struct node *key, const struct field *fields)
+static void known_fields(char text[static KNOWN_TEXT_MAX], const struct field *fields)
 {
-	char known[KNOWN_TEXT_MAX] = "";
-	size_t before;
-
+	text[0] = 0;
 	for (const struct field *f = fields; f->name; f++)
 		if (f->parse)
-			known_add(known, f->name, !*known, !f[1].name);
+			known_add(text, f->name, !*text, !f[1].name);
+}
+
+static void unknown_field(struct parse *p, const struct node *key, const struct field *fields)
+{
+	char known[KNOWN_TEXT_MAX];
+	size_t before;
+
+	known_fields(known, fields);
 	before = parse_enter(p, key->text);
 	parse_error(p, key, "unknown field, expected %s", known);
 	parse_leave(p, before);
@@ -87,12 +93,25 @@ static const struct field *find_field(const struct field *fields, const char *na
 	return NULL;
 }
 
+/* Whether a value counts as none. */
+static bool is_none(const struct parse *p, const struct node *value)
+{
+	return p->upstream && node_is_null(value);
+}
+
+const struct node *parse_given(const struct parse *p, const struct node *map, const char *key)
+{
+	const struct node *value = node_get(map, key);
+
+	return value && !is_none(p, value) ? value : NULL;
+}
+
 static int check_required(struct parse *p, const struct node *node, const struct field *fields)
 {
 	for (const struct field *f = fields; f->name; f++) {
 		size_t before;
 
-		if (!f->required || node_get(node, f->name))
+		if (!f->required || parse_given(p, node, f->name))
 			continue;
 		before = parse_enter(p, f->name);
 		parse_error(p, node, "is missing");
@@ -113,10 +132,10 @@ int parse_fields(struct parse *p, const struct node *node, const struct field *f
 		size_t before;
 		int r = 0;
 
-		if (!field) {
+		if (!field && !p->tolerant)
 			unknown_field(p, key, fields);
+		if (!field || is_none(p, node_value(node, i)))
 			continue;
-		}
 		before = parse_enter(p, key->text);
 		if (field->parse)
 			r = field->parse(p, node_value(node, i), (char *)target + field->offset);
@@ -125,6 +144,29 @@ int parse_fields(struct parse *p, const struct node *node, const struct field *f
 			return r;
 	}
 	return check_required(p, node, fields);
+}
+
+size_t parse_count_given(const struct parse *p, const struct node *map)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; map->type == NODE_MAP && i < map->n; i++)
+		n += !is_none(p, node_value(map, i));
+	return n;
+}
+
+int parse_one_of(struct parse *p, const struct node *node, const struct field *fields, void *target)
+{
+	size_t before = p->errors->total, given = parse_count_given(p, node);
+	char known[KNOWN_TEXT_MAX];
+	int r;
+
+	r = parse_fields(p, node, fields, target);
+	if (r < 0 || p->errors->total != before || given == 1)
+		return r;
+	known_fields(known, fields);
+	parse_error(p, node, "expected exactly one of %s, got %zu", known, given);
+	return 0;
 }
 
 /* Whether @node is a list of a length that @spec allows; reports if not. */
@@ -216,6 +258,22 @@ int parse_choice(struct parse *p, const struct node *node, const struct choice *
 		parse_error(p, node, "expected %s, got \"%.64s\"", known, node->text);
 	else
 		parse_wrong_type(p, node, known);
+	return 0;
+}
+
+/* The core schema's words; YAML 1.1's "yes" and "on" are a trap that nobody needs. */
+int parse_bool(struct parse *p, const struct node *node, void *target)
+{
+	bool *ret = target;
+
+	if (node->type == NODE_TEXT && !node->quoted &&
+	    (streq(node->text, "true") || streq(node->text, "false")))
+		*ret = streq(node->text, "true");
+	else if (node->type == NODE_TEXT && !node_is_null(node))
+		parse_error(p, node, "expected true or false%s, got \"%.64s\"",
+			    node->quoted ? " without quotes" : "", node->text);
+	else
+		parse_wrong_type(p, node, "true or false");
 	return 0;
 }
 

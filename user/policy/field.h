@@ -12,11 +12,17 @@
 
 #define FIELD_PATH_MAX 256 /* bytes of a field path; longer ones are cut */
 
+struct cluster_language; /* parse_cluster.h */
+
 struct parse {
 	struct policy_set *set;
 	struct policy_errors *errors;
 	const char *file;
-	const char *namespace; /* of the object being parsed */
+	const char *namespace; /* of the object being parsed; "" for cluster-wide kinds */
+	const struct cluster_language *language; /* of a cluster-wide policy */
+	bool upstream; /* a kind of the Kubernetes API, read as its server does: null is no value,
+			  bits behind a prefix do not count */
+	bool tolerant; /* a kind with many fields of no interest: unknown ones are fine */
 	char path[FIELD_PATH_MAX];
 };
 
@@ -51,9 +57,19 @@ size_t parse_enter(struct parse *p, const char *field);
 size_t parse_enter_index(struct parse *p, size_t i);
 void parse_leave(struct parse *p, size_t before);
 
+/* The value of @key in a map, NULL when there is none, or one that counts as none. */
+const struct node *parse_given(const struct parse *p, const struct node *map, const char *key);
+
 /* A mapping, by its table. */
 int parse_fields(struct parse *p, const struct node *node, const struct field *fields,
 		 void *target);
+
+/* A mapping of exactly one of the fields. */
+int parse_one_of(struct parse *p, const struct node *node, const struct field *fields,
+		 void *target);
+
+/* How many fields of a mapping have a value. */
+size_t parse_count_given(const struct parse *p, const struct node *map);
 
 /* A list into an array in the set's arena. */
 int parse_list(struct parse *p, const struct node *node, const struct list_spec *spec, void **ret,
@@ -63,6 +79,9 @@ struct place parse_place(const struct parse *p, const struct node *node);
 
 /* Text, not a number or truth value; NULL after an error. @what: "a namespace" */
 const char *parse_text_of(struct parse *p, const struct node *node, const char *what);
+
+/* true or false into a bool. */
+int parse_bool(struct parse *p, const struct node *node, void *target);
 
 /* Text with a check on it; a copy goes to the (const char *) target. */
 struct text_spec {

@@ -19,6 +19,9 @@
 #define MODEL_PORTS_MAX 256 /* ports of a workload or a rule */
 #define MODEL_RULES_MAX 1024 /* rules of a policy and direction */
 #define MODEL_PEERS_MAX 1024 /* peers in one list */
+#define MODEL_ENDPOINTS_MAX 1000 /* endpoints of a slice: as many as the API allows */
+#define MODEL_FILES_MAX 256 /* files of a PolicyTest */
+#define MODEL_CASES_MAX 10000 /* cases of a PolicyTest */
 
 /* Where something was written. */
 struct place {
@@ -52,6 +55,7 @@ enum peer_kind {
 	PEER_SELECTOR, /* labels, and namespace or namespaces */
 	PEER_CIDR, /* cidr, except */
 	PEER_ENTITY, /* entity */
+	PEER_NODES, /* labels: of Node objects, whose addresses it means */
 };
 
 /* One kind of peer; a rule's peers are a union. */
@@ -65,9 +69,10 @@ struct peer {
 	struct cs_cidr cidr;
 	uint8_t entity; /* enum cs_entity */
 	uint8_t kind; /* enum peer_kind */
+	bool pods_only; /* PEER_SELECTOR: hostNetwork workloads do not match (CNP) */
 };
 
-/* Ports of a rule: a range, or a name. */
+/* Ports of a rule: a range, or a name. A name for any protocol is one entry for each. */
 struct port_match {
 	const char *name; /* NULL: min..max */
 	uint16_t min;
@@ -85,38 +90,55 @@ struct moment {
 struct rule {
 	struct place place;
 	const char *name; /* as given, or "#2" for the second */
-	struct peer *peers; /* none: any peer, known or not */
+	struct peer *peers; /* none: any peer, known or not; but see `nobody` */
 	size_t n_peers;
 	struct port_match *ports; /* none: all ports and protocols */
 	size_t n_ports;
 	struct moment expires;
+	const char *reason; /* of an exception that expires; NULL: none */
+	const char *ticket;
+	const char *approver;
 	uint8_t action; /* enum cs_action */
 	bool authenticated; /* an Allow that covers verified peers only */
+	bool audit; /* mode: Audit of this rule, whatever the policy's */
+	bool nobody; /* covers nothing: an Accept whose peers are of a kind we do not know */
+	bool unknown_peer; /* was read fail-closed, see parse_cluster_policy() */
 };
 
 struct direction {
 	struct rule *rules;
 	size_t n_rules;
-	bool present; /* isolates the subject */
+	bool present; /* the policy speaks of it; in TIER_DEFAULT it isolates the subject */
 };
 
 /* Tiers as the kernel sees them, in the order of evaluation. */
 enum policy_tier {
 	TIER_ADMIN = 0,
-	TIER_DEFAULT = 1,
-	TIER_BASELINE = 2,
+	TIER_DEFAULT = 1, /* that of NetworkPolicy: policies isolate, and the union is allowed */
+	TIER_BASELINE = 2, /* only for what no policy of TIER_DEFAULT isolates */
 };
 
+#define POLICY_PRIORITY_DEFAULT 500 /* of policies that have none: the middle of 0..1000 */
+#define POLICY_PRIORITY_MAX 1000
+
+/*
+ * In the Admin and Baseline tiers policies go by priority, then by namespace and name, and
+ * the rules of each in their order. In the default tier they go by priority; at one
+ * priority Deny comes before Allow.
+ */
 struct policy {
 	struct place place;
 	const char *kind;
-	const char *namespace;
+	const char *namespace; /* "" for cluster-wide kinds */
 	const char *name;
-	struct selector subject; /* within the namespace */
+	struct peer *subjects; /* union of PEER_SELECTOR, PEER_SERVICE_ACCOUNT, PEER_SPIFFE */
+	size_t n_subjects;
 	struct direction direction[CS_DIRECTIONS];
 	uint16_t priority; /* within the tier; lower ones come first */
 	uint8_t tier; /* enum policy_tier */
-	bool audit;
+	uint8_t rollout; /* percent of subject workloads that enforce, the others audit */
+	bool audit; /* mode: Audit of all its rules */
+	struct moment audit_since; /* as metadata tells; not set: it does not */
 };
 
 struct workload {
@@ -130,6 +152,80 @@ struct workload {
 	struct named_ports ports;
 	struct cs_addr *addresses;
 	size_t n_addresses;
+	bool host_network; /* uses its node's addresses: none of them is its own */
+};
+
+/* A Node object: its addresses are RemoteNode, but for those of this host. */
+struct node_object {
+	struct place place;
+	const char *name;
+	struct labels labels;
+	struct cs_addr *addresses;
+	size_t n_addresses;
+};
+
+struct service_port {
+	const char *name; /* "" when it has none */
+	uint16_t port;
+	uint8_t protocol; /* IPPROTO_* */
+};
+
+/* A Service: the addresses that stand for its backends. */
+struct service {
+	struct place place;
+	const char *namespace;
+	const char *name;
+	struct cs_addr *addresses; /* clusterIPs, externalIPs, load balancers' */
+	size_t n_addresses;
+	struct service_port *ports;
+	size_t n_ports;
+};
+
+/* One endpoint of an EndpointSlice. */
+struct backend {
+	struct cs_addr *addresses;
+	size_t n_addresses;
+	bool ready; /* conditions.ready, true when not given */
+};
+
+/* An EndpointSlice: which addresses and ports are behind a Service's port of a name. */
+struct endpoint_slice {
+	struct place place;
+	const char *namespace;
+	const char *name;
+	const char *service; /* of label kubernetes.io/service-name, "" for none */
+	struct service_port *ports; /* the backends' own numbers */
+	size_t n_ports;
+	struct backend *backends;
+	size_t n_backends;
+};
+
+/* One case of a PolicyTest: what the policies should say to a flow. */
+struct policy_case {
+	struct place place;
+	const char *name; /* as given, or "#2" */
+	const char *from; /* as in struct policy_flow */
+	const char *to;
+	const char *port_name; /* a named port of `to`, or NULL */
+	const char *rule; /* "ns/policy#rule", the decider's; NULL: not asked */
+	struct moment at; /* not set: now */
+	uint16_t port; /* 0: none, or by name */
+	uint8_t protocol; /* IPPROTO_* */
+	uint8_t want; /* enum cs_verdict */
+	uint8_t family; /* 4, 6, or 0: either, they must agree */
+	uint8_t direction; /* enum cs_direction, or CS_DIRECTIONS: both sides together */
+	bool authenticated;
+};
+
+/* A PolicyTest document. Agents take no notice of it. */
+struct policy_test {
+	struct place place;
+	const char *namespace;
+	const char *name;
+	const char **files; /* manifests to load, relative to the document's file */
+	size_t n_files;
+	struct policy_case *cases;
+	size_t n_cases;
 };
 
 /* A Namespace object: only its labels are of interest. */
@@ -154,6 +250,10 @@ struct policy_set {
 	MODEL_LIST(struct workload) workloads;
 	MODEL_LIST(struct policy) policies;
 	MODEL_LIST(struct namespace) namespaces;
+	MODEL_LIST(struct node_object) nodes;
+	MODEL_LIST(struct service) services;
+	MODEL_LIST(struct endpoint_slice) slices;
+	MODEL_LIST(struct policy_test) tests;
 	struct keymap cgroups; /* path -> workload */
 	struct keymap units; /* systemd unit -> workload */
 };

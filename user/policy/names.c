@@ -5,7 +5,6 @@
 #define DNS_SUBDOMAIN_MAX 253
 #define LABEL_NAME_MAX 63
 #define PORT_NAME_MAX 15
-#define RULE_NAME_MAX 100
 #define CGROUP_PATH_MAX 1024
 #define CGROUP_NAME_MAX 255 /* NAME_MAX of the cgroup file system */
 #define UNIT_NAME_MAX 255
@@ -106,6 +105,35 @@ const char *rule_name_problem(const char *name)
 	return shape_fits(&rule_shape, name, strlen(name))
 		       ? NULL
 		       : "is no rule name: at most 100 of a-z A-Z 0-9 . _ - /, first a letter or digit";
+}
+
+void rule_name_fit(const char *text, char ret[static RULE_NAME_MAX + 1])
+{
+	size_t n = 0;
+
+	for (; *text && n < RULE_NAME_MAX; text++) {
+		bool fits = strchr(n ? rule_shape.chars : rule_shape.first, *text);
+
+		if (fits)
+			ret[n++] = *text;
+		else if (n && ret[n - 1] != '-')
+			ret[n++] = '-';
+	}
+	while (n && ret[n - 1] == '-')
+		n--;
+	ret[n] = 0;
+}
+
+const char *remark_problem(const char *text)
+{
+	if (!*text)
+		return "is empty: write at least a word";
+	if (strlen(text) > REMARK_MAX)
+		return "is longer than 256 bytes";
+	for (; *text; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			return "has control characters: write one line of text";
+	return NULL;
 }
 
 static const char *cgroup_segment_problem(const char *s, size_t n)

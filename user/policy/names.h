@@ -17,8 +17,17 @@ const char *label_value_problem(const char *value);
 /* IANA service name: at most 15 of a-z 0-9 -, with a letter. */
 const char *port_name_problem(const char *name);
 
+#define RULE_NAME_MAX 100
+#define REMARK_MAX 256
+
 /* A rule's name: at most 100 of a-z A-Z 0-9 . _ - /, first a letter or digit. */
 const char *rule_name_problem(const char *name);
+
+/* Any text made a rule's name; "" when nothing of it can be in one. */
+void rule_name_fit(const char *text, char ret[static RULE_NAME_MAX + 1]);
+
+/* What people write about an exception or a case: one line of at most 256 bytes. */
+const char *remark_problem(const char *text);
 
 /* A cgroup's path below the cgroup root: relative, no empty segment, no "." or "..". */
 const char *cgroup_path_problem(const char *path);

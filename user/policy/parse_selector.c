@@ -74,6 +74,17 @@ static int parse_operator(struct parse *p, const struct node *node, void *target
 	return parse_choice(p, node, operators, target);
 }
 
+/* Of sorted values each once: two spellings of one selector are one. */
+static void drop_twins(struct requirement *req)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < req->n_values; i++)
+		if (n == 0 || !streq(req->values[n - 1], req->values[i]))
+			req->values[n++] = req->values[i];
+	req->n_values = n;
+}
+
 static int parse_values(struct parse *p, const struct node *node, void *target)
 {
 	static const struct list_spec spec = {
@@ -94,6 +105,7 @@ static int parse_values(struct parse *p, const struct node *node, void *target)
 	}
 	req->values = values;
 	qsort(req->values, req->n_values, sizeof(*req->values), string_compare);
+	drop_twins(req);
 	return 0;
 }
 

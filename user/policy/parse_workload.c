@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* kind: Workload, and kind: Namespace for its labels. */
+/* kind: Workload */
 #include <netinet/in.h>
 
 #include "user/policy/names.h"
 #include "user/policy/parse.h"
-
-#define NAMESPACE_NAME_LABEL "kubernetes.io/metadata.name"
 
 int parse_protocol(struct parse *p, const struct node *node, void *target)
 {
@@ -40,7 +38,7 @@ static int parse_port_name(struct parse *p, const struct node *node, void *targe
 	return parse_checked_text(p, node, &spec, target);
 }
 
-static int parse_port_number(struct parse *p, const struct node *node, void *target)
+int parse_port_number(struct parse *p, const struct node *node, void *target)
 {
 	uint32_t number;
 
@@ -89,7 +87,7 @@ static int parse_named_ports(struct parse *p, const struct node *node, void *tar
 	return 0;
 }
 
-static int parse_address(struct parse *p, const struct node *node, void *target)
+int parse_address(struct parse *p, const struct node *node, void *target)
 {
 	const char *text = parse_text_of(p, node, "an IP address"), *problem;
 	struct cs_addr addr;
@@ -130,6 +128,7 @@ static const struct field workload_fields[] = {
 	{ "systemdUnit", FIELD(struct workload, systemd_unit, parse_systemd_unit) },
 	{ "addresses", .parse = parse_addresses, .offset = 0 },
 	{ "ports", FIELD(struct workload, ports, parse_named_ports) },
+	{ "hostNetwork", FIELD(struct workload, host_network, parse_bool) },
 	{ 0 },
 };
 
@@ -151,42 +150,8 @@ int parse_workload(struct parse *p, const struct node *spec, const struct meta *
 		return r;
 	if (workload->cgroup && workload->systemd_unit)
 		parse_error(p, spec, "has cgroup and systemdUnit: a workload has one of them");
+	if (workload->host_network && workload->n_addresses)
+		parse_error(p, spec,
+			    "has hostNetwork and addresses: those are its node's, leave them out");
 	return p->errors->total == before ? set_add_workload(p, workload) : 0;
-}
-
-/* The name is a label of every namespace, and nobody can give it another value. */
-static int namespace_labels(struct parse *p, const struct meta *meta, struct labels *ret)
-{
-	struct labels labels = { 0 };
-
-	labels.item = arena_alloc(&p->set->arena, (meta->labels.n + 1) * sizeof(*labels.item));
-	if (!labels.item)
-		return -ENOMEM;
-	for (size_t i = 0; i < meta->labels.n; i++)
-		if (!streq(meta->labels.item[i].key, NAMESPACE_NAME_LABEL))
-			labels.item[labels.n++] = meta->labels.item[i];
-	labels.item[labels.n++] = (struct label){ NAMESPACE_NAME_LABEL, meta->name };
-	qsort(labels.item, labels.n, sizeof(*labels.item), label_compare);
-	*ret = labels;
-	return 0;
-}
-
-int parse_namespace(struct parse *p, const struct node *spec, const struct meta *meta)
-{
-	struct namespace *namespace = arena_alloc(&p->set->arena, sizeof(*namespace));
-	const char *problem = dns_label_problem(meta->name);
-	int r;
-
-	(void)spec;
-	if (!namespace)
-		return -ENOMEM;
-	if (problem) {
-		policy_errors_add(p->errors, &meta->place, "metadata.name", "\"%.64s\" %s",
-				  meta->name, problem);
-		return 0;
-	}
-	namespace->place = meta->place;
-	namespace->name = meta->name;
-	r = namespace_labels(p, meta, &namespace->labels);
-	return r < 0 ? r : set_add_namespace(p, namespace);
 }

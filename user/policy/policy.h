@@ -51,7 +51,7 @@ int policy_set_parse(struct policy_set *set, const char *file, const char *text,
  */
 struct rule_ids;
 int rule_ids_new(struct rule_ids **ret);
-struct rule_ids *rule_ids_free(struct rule_ids *ids); /* returns NULL */
+struct rule_ids *rule_ids_free(struct rule_ids *ids); /* returns NULL, takes it too */
 
 struct policy_options {
 	const char *trust_domain; /* "example.org" */
@@ -61,6 +61,7 @@ struct policy_options {
 	uint64_t salt[2]; /* cluster salt: keys the identity numbers */
 	uint64_t realtime_ns; /* now; CLOCK_REALTIME and CLOCK_BOOTTIME of one moment, */
 	uint64_t boottime_ns; /* to turn `expires` into kernel time */
+	bool every_subject; /* judge every workload as if it ran here: for tools that work on files */
 };
 
 /*
@@ -80,6 +81,7 @@ struct policy_step {
 struct policy_explanation {
 	uint8_t direction; /* enum cs_direction */
 	bool known; /* the subject is a workload of this image */
+	uint32_t workload; /* 1 + index of the subject into workloads, 0: none */
 	struct cs_result result; /* the evaluator's own answer */
 	struct policy_step *steps; /* the rules walked, in order */
 	size_t n_steps;
@@ -87,12 +89,25 @@ struct policy_explanation {
 
 struct policy_flow {
 	const char *from; /* "ns/name" of a workload, or an entity such as "World", or an IP */
-	const char *to;
+	const char *to; /* an IP may be a Service's: its backends count, every one */
 	uint16_t port;
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP */
+	uint8_t family; /* 4 or 6: which address of a workload CIDRs look at; 0: its first */
 	bool authenticated; /* whether both sides are taken as verified */
 	uint64_t boottime_ns; /* the moment to judge at */
 };
+
+/* Both sides together: Deny when either denies, else Audit when either audits. */
+struct policy_judgement {
+	struct cs_result result; /* of the side that counts: the first to deny, then to audit */
+	uint8_t direction; /* enum cs_direction: which side that is */
+};
+
+/*
+ * The verdict on @flow as kernels at both ends would give it. Fails as policy_explain().
+ */
+int policy_judge(const struct image *image, const struct policy_flow *flow,
+		 struct policy_judgement *ret);
 
 /*
  * Explains @flow: ret[CS_EGRESS] for the sender, ret[CS_INGRESS] for the receiver.
@@ -101,3 +116,10 @@ struct policy_flow {
 int policy_explain(const struct image *image, const struct policy_flow *flow,
 		   struct policy_explanation ret[static CS_DIRECTIONS]);
 void policy_explanation_done(struct policy_explanation *explanation);
+
+/*
+ * An explanation in one line, tier by tier, such as
+ * "[Admin] Pass (ops-baseline#3) -> [NetworkPolicy] Allow (shop/payments#from-checkout)";
+ * a default deny names every policy that isolates. The caller's; NULL: no memory.
+ */
+char *policy_trace(const struct image *image, const struct policy_explanation *explanation);

@@ -19,6 +19,10 @@ struct policy_set *policy_set_free(struct policy_set *set)
 	keymap_done(&set->workloads.names);
 	keymap_done(&set->policies.names);
 	keymap_done(&set->namespaces.names);
+	keymap_done(&set->nodes.names);
+	keymap_done(&set->services.names);
+	keymap_done(&set->slices.names);
+	keymap_done(&set->tests.names);
 	keymap_done(&set->cgroups);
 	keymap_done(&set->units);
 	arena_done(&set->arena);
@@ -111,51 +115,73 @@ int set_add_workload(struct parse *p, struct workload *workload)
 	return 0;
 }
 
+/*
+ * @object behind the others of its kind, unless one of them has its key: then that is
+ * reported. 0 also after the report.
+ */
+#define SET_ADD(p, list, object, kind, full)                                                    \
+	({                                                                                      \
+		const struct claim _claim = {                                                   \
+			&(list).names, "metadata.name",		  (kind),                       \
+			(full),	       (full) ? strlen(full) : 0, (uint32_t)(list).n            \
+		};                                                                              \
+		void *_items = arena_grow(&(p)->set->arena, (list).item, (list).n,              \
+					  &(list).capacity, sizeof(object));                    \
+		uint32_t _first = 0;                                                            \
+		int _r = -ENOMEM;                                                               \
+                                                                                                \
+		if (_items && _claim.key) {                                                     \
+			(list).item = _items;                                                   \
+			_r = set_claim(&_claim, &_first);                                       \
+		}                                                                               \
+		if (_r == 0)                                                                    \
+			(list).item[(list).n++] = (object);                                     \
+		if (_r == -EEXIST)                                                              \
+			set_twice((p), &(object)->place, &(list).item[_first]->place, &_claim); \
+		_r == -EEXIST ? 0 : _r;                                                         \
+	})
+
+/* Policies of two kinds may share a name. */
 int set_add_policy(struct parse *p, struct policy *policy)
 {
-	struct policy_set *set = p->set;
-	char *full = full_name(&set->arena, policy->namespace, policy->name);
-	const struct claim claim = { &set->policies.names,    "metadata.name",
-				     "this IdentityPolicy",   full,
-				     full ? strlen(full) : 0, (uint32_t)set->policies.n };
-	uint32_t first;
-	void *item;
-	int r;
+	struct arena *arena = &p->set->arena;
+	char *full = full_name(arena, policy->namespace, policy->name);
+	char *what = arena_alloc(arena, strlen("this ") + strlen(policy->kind) + 1);
 
-	item = arena_grow(&set->arena, set->policies.item, set->policies.n, &set->policies.capacity,
-			  sizeof(policy));
-	if (!full || !item)
+	full = full ? full_name(arena, policy->kind, full) : NULL;
+	if (!what)
 		return -ENOMEM;
-	set->policies.item = item;
-	r = set_claim(&claim, &first);
-	if (r == -EEXIST)
-		set_twice(p, &policy->place, &set->policies.item[first]->place, &claim);
-	if (r < 0)
-		return r == -EEXIST ? 0 : r;
-	set->policies.item[set->policies.n++] = policy;
-	return 0;
+	sprintf(what, "this %s", policy->kind);
+	return SET_ADD(p, p->set->policies, policy, what, full);
 }
 
 int set_add_namespace(struct parse *p, struct namespace *namespace)
 {
-	struct policy_set *set = p->set;
-	const struct claim claim = { &set->namespaces.names,  "metadata.name",
-				     "this Namespace",	      namespace->name,
-				     strlen(namespace->name), (uint32_t)set->namespaces.n };
-	uint32_t first;
-	void *item;
-	int r;
+	return SET_ADD(p, p->set->namespaces, namespace, "this Namespace", namespace->name);
+}
 
-	item = arena_grow(&set->arena, set->namespaces.item, set->namespaces.n,
-			  &set->namespaces.capacity, sizeof(namespace));
-	if (!item)
-		return -ENOMEM;
-	set->namespaces.item = item;
-	r = set_claim(&claim, &first);
-	if (r == -EEXIST)
-		set_twice(p, &namespace->place, &set->namespaces.item[first]->place, &claim);
-	if (r < 0)
-		return r == -EEXIST ? 0 : r;
-	set->namespaces.item[set->namespaces.n++] = namespace;
-	return 0;
+int set_add_node(struct parse *p, struct node_object *node)
+{
+	return SET_ADD(p, p->set->nodes, node, "this Node", node->name);
+}
+
+int set_add_service(struct parse *p, struct service *service)
+{
+	char *full = full_name(&p->set->arena, service->namespace, service->name);
+
+	return SET_ADD(p, p->set->services, service, "this Service", full);
+}
+
+int set_add_slice(struct parse *p, struct endpoint_slice *slice)
+{
+	char *full = full_name(&p->set->arena, slice->namespace, slice->name);
+
+	return SET_ADD(p, p->set->slices, slice, "this EndpointSlice", full);
+}
+
+int set_add_test(struct parse *p, struct policy_test *test)
+{
+	char *full = full_name(&p->set->arena, test->namespace, test->name);
+
+	return SET_ADD(p, p->set->tests, test, "this PolicyTest", full);
 }

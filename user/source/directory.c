@@ -3,7 +3,7 @@
 #include <fcntl.h>
 
 #include "user/base/file.h"
-#include "user/source/listing.h"
+#include "user/source/cache.h"
 #include "user/source/source.h"
 #include "user/source/watch.h"
 
@@ -13,6 +13,8 @@ struct directory {
 	struct source source;
 	char *path;
 	struct watch *watch;
+	struct cache cache;
+	bool told; /* by the watch, since the last read */
 };
 
 static void directory_free(struct source *source)
@@ -20,6 +22,7 @@ static void directory_free(struct source *source)
 	struct directory *d = (struct directory *)source;
 
 	watch_free(d->watch);
+	cache_done(&d->cache);
 	free(d->path);
 	free(d);
 }
@@ -57,86 +60,49 @@ static int failed(struct directory *d, const char *name, int r)
 	return r;
 }
 
-static int read_document(struct directory *d, int dir, const char *name,
-			 struct source_document *ret)
+/*
+ * Whether the watch has told every change since the last read, by name. Who asks without
+ * being told to wants to know, not to believe: he gets a whole listing.
+ */
+static bool knows_changes(const struct directory *d, int dir)
 {
-	struct source_document document = { 0 };
-	int r;
+	const struct watch_changes *changes = watch_changes(d->watch);
+	struct stat st;
 
-	document.name = path_join(d->path, name);
-	if (!document.name)
-		return -ENOMEM;
-	r = file_read_at(dir, name, SOURCE_DOCUMENT_BYTES_MAX, &document.text, &document.length);
-	if (r < 0) {
-		free(document.name);
-		return r;
-	}
-	*ret = document;
-	return 0;
+	return d->told && !changes->all && d->cache.valid && !d->cache.elsewhere &&
+	       fstat(dir, &st) == 0 && st.st_dev == d->cache.dev && st.st_ino == d->cache.ino;
 }
 
-static int read_listed(struct directory *d, int dir, const struct listing *listing,
-		       struct source_documents *ret)
+static int read_named(struct directory *d, struct cache_reader *reader)
 {
-	_cleanup_(source_documents_done) struct source_documents documents = { 0 };
-	size_t bytes = 0;
-	int r;
+	const struct watch_changes *changes = watch_changes(d->watch);
+	int r = 0;
 
-	documents.item = calloc(listing->n + 1, sizeof(*documents.item));
-	if (!documents.item)
-		return failed(d, NULL, -ENOMEM);
-	for (; documents.n < listing->n; documents.n++) {
-		const char *name = listing->entry[documents.n].name;
-
-		r = read_document(d, dir, name, &documents.item[documents.n]);
-		if (r < 0)
-			return failed(d, name, r);
-		bytes += documents.item[documents.n].length;
-		if (bytes > SOURCE_BYTES_MAX) {
-			documents.n++; /* so that this one is freed as well */
-			return failed(d, NULL, -EFBIG);
-		}
-	}
-	*ret = documents;
-	documents = (struct source_documents){ 0 };
-	return 0;
-}
-
-static int list(struct directory *d, int dir, struct listing *ret)
-{
-	_cleanup_free_ char *name = NULL;
-	int r;
-
-	r = listing_read(dir, ret, &name);
-	return r < 0 ? failed(d, name, r) : 0;
+	for (size_t i = 0; i < changes->n && r == 0; i++)
+		r = cache_read_one(&d->cache, reader, changes->name[i]);
+	return r;
 }
 
 /* One try. -EAGAIN when the files changed meanwhile. */
-static int read_once(struct directory *d, struct source_documents *ret)
+static int read_once(struct directory *d)
 {
-	_cleanup_(source_documents_done) struct source_documents documents = { 0 };
-	_cleanup_(listing_done) struct listing before = { 0 }, after = { 0 };
 	_cleanup_close_ int dir = -EBADF;
-	int r;
+	struct cache_reader reader = { .path = d->path };
+	int r = -EAGAIN;
 
 	/* By name every time: another directory may have taken its place. */
 	dir = open(d->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return failed(d, NULL, -errno);
-	r = list(d, dir, &before);
+	reader.dir = dir;
+	if (knows_changes(d, dir))
+		r = read_named(d, &reader);
 	if (r < 0)
-		return r;
-	r = read_listed(d, dir, &before, &documents);
+		r = cache_read(&d->cache, &reader);
 	if (r < 0)
-		return r;
-	r = list(d, dir, &after);
-	if (r < 0)
-		return r;
-	if (!listing_equal(&before, &after))
-		return failed(d, NULL, -EAGAIN);
-	*ret = documents;
-	documents = (struct source_documents){ 0 };
-	return 0;
+		r = failed(d, reader.failed, r);
+	free(reader.failed);
+	return r;
 }
 
 static int directory_read(struct source *source, struct source_documents *ret)
@@ -146,7 +112,13 @@ static int directory_read(struct source *source, struct source_documents *ret)
 
 	/* A file that vanished (-ENOENT) while it was read is a change like any other. */
 	for (int i = 0; i < DIRECTORY_TRIES && (r == -EAGAIN || r == -ENOENT); i++)
-		r = read_once(d, ret);
+		r = read_once(d);
+	if (r == 0)
+		r = cache_lend(&d->cache, ret);
+	if (r == 0) {
+		watch_changes_reset(d->watch);
+		d->told = false;
+	}
 	return r;
 }
 
@@ -157,7 +129,11 @@ static int directory_fd(const struct source *source)
 
 static int directory_dispatch(struct source *source)
 {
-	return watch_dispatch(((struct directory *)source)->watch);
+	struct directory *d = (struct directory *)source;
+	int r = watch_dispatch(d->watch);
+
+	d->told |= r > 0;
+	return r;
 }
 
 int source_directory_new(const char *path, struct source **ret)

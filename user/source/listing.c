@@ -49,32 +49,41 @@ static int listing_room(struct listing *listing)
 	return 0;
 }
 
-static int listing_add(struct listing *listing, int dir, const char *name)
+int listing_entry_read(int dir, const char *name, unsigned char type, struct listing_entry *ret)
 {
-	struct listing_entry *entry;
 	struct stat st;
-	int r;
+	char *copy;
 
-	r = listing_room(listing);
-	if (r < 0)
-		return r;
 	/* Follows symbolic links: in a ConfigMap every file is one. */
 	if (fstatat(dir, name, &st, 0) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EINVAL;
-	entry = &listing->entry[listing->n];
-	*entry = (struct listing_entry){
-		.name = strdup(name),
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	*ret = (struct listing_entry){
+		.name = copy,
 		.dev = st.st_dev,
 		.ino = st.st_ino,
 		.size = st.st_size,
 		.mtime = st.st_mtim,
+		.ctime = st.st_ctim,
+		.elsewhere = type != DT_REG || st.st_nlink > 1,
 	};
-	if (!entry->name)
-		return -ENOMEM;
-	listing->n++;
 	return 0;
+}
+
+static int listing_add(struct listing *listing, int dir, const struct dirent *entry)
+{
+	int r;
+
+	r = listing_room(listing);
+	if (r == 0)
+		r = listing_entry_read(dir, entry->d_name, entry->d_type,
+				       &listing->entry[listing->n]);
+	listing->n += r == 0;
+	return r;
 }
 
 static int by_name(const void *a, const void *b)
@@ -101,7 +110,7 @@ int listing_read(int dir, struct listing *ret, char **reterr_name)
 	while ((errno = 0, entry = readdir(stream))) {
 		if (!listing_wants(entry->d_name))
 			continue;
-		r = listing_add(&listing, dir, entry->d_name);
+		r = listing_add(&listing, dir, entry);
 		if (r < 0) {
 			*reterr_name = strdup(entry->d_name);
 			return r;
@@ -116,11 +125,16 @@ int listing_read(int dir, struct listing *ret, char **reterr_name)
 	return 0;
 }
 
-static bool entry_equal(const struct listing_entry *a, const struct listing_entry *b)
+static bool same_time(const struct timespec *a, const struct timespec *b)
+{
+	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+bool listing_entry_equal(const struct listing_entry *a, const struct listing_entry *b)
 {
 	return streq(a->name, b->name) && a->dev == b->dev && a->ino == b->ino &&
-	       a->size == b->size && a->mtime.tv_sec == b->mtime.tv_sec &&
-	       a->mtime.tv_nsec == b->mtime.tv_nsec;
+	       a->size == b->size && same_time(&a->mtime, &b->mtime) &&
+	       same_time(&a->ctime, &b->ctime);
 }
 
 bool listing_equal(const struct listing *a, const struct listing *b)
@@ -128,7 +142,7 @@ bool listing_equal(const struct listing *a, const struct listing *b)
 	if (a->n != b->n)
 		return false;
 	for (size_t i = 0; i < a->n; i++)
-		if (!entry_equal(&a->entry[i], &b->entry[i]))
+		if (!listing_entry_equal(&a->entry[i], &b->entry[i]))
 			return false;
 	return true;
 }

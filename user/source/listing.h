@@ -13,6 +13,8 @@ struct listing_entry {
 	ino_t ino;
 	off_t size;
 	struct timespec mtime;
+	struct timespec ctime;
+	bool elsewhere; /* a link, or one of several names: it may change without word of it */
 };
 
 struct listing {
@@ -24,6 +26,10 @@ void listing_done(struct listing *listing);
 
 /* Whether @name is a manifest's: *.yaml or *.yml, no dotfile, no editor's leftover. */
 bool listing_wants(const char *name);
+
+/* One file of @dir, as above. @type: of its directory entry, DT_UNKNOWN will do. */
+int listing_entry_read(int dir, const char *name, unsigned char type, struct listing_entry *ret);
+bool listing_entry_equal(const struct listing_entry *a, const struct listing_entry *b);
 
 /*
  * Lists the manifests of the open directory @dir. On failure @reterr_name may hold the

@@ -4,6 +4,8 @@
 void source_documents_done(struct source_documents *documents)
 {
 	for (size_t i = 0; i < documents->n; i++) {
+		if (documents->item[i].borrowed)
+			continue;
 		free(documents->item[i].name);
 		free(documents->item[i].text);
 	}

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "user/base/util.h"
+#include "user/base/digest.h"
 
 #define SOURCE_DOCUMENTS_MAX 16384 /* documents in one read */
 #define SOURCE_DOCUMENT_BYTES_MAX (16 << 20) /* bytes of one document */
@@ -17,6 +17,8 @@ struct source_document {
 	char *name;
 	char *text; /* with a final NUL */
 	size_t length;
+	struct cs_key digest; /* of name and text, see document_digest(); zero: not known */
+	bool borrowed; /* name and text are the source's, until it is read again or freed */
 };
 
 struct source_documents {
@@ -52,7 +54,8 @@ static inline void source_freep(struct source **source)
 }
 
 /*
- * All documents as they are at one moment: a read that files changed under is done
+ * All documents as they are at one moment, those that did not change as they were read
+ * before; a read that files changed under is done
  * again. Free them with source_documents_done(). On failure nothing is returned, so
  * that nobody acts on a part: -ENOENT there is no such directory, -EFBIG a limit is
  * passed, -EAGAIN the files do not come to rest.

@@ -31,6 +31,8 @@ struct watch {
 	bool settling;
 	struct watch_step step[WATCH_STEPS_MAX];
 	size_t n_steps;
+	struct watch_changes changes;
+	bool stale; /* something on the way changed: the watches must be made anew */
 };
 
 struct watch *watch_free(struct watch *watch)
@@ -101,6 +103,7 @@ static int arm(struct watch *watch)
 
 	if (inotify < 0)
 		return -errno;
+	watch->stale = true; /* until all is done */
 	watch->n_steps = 0;
 	add_way(watch, inotify, watch->path);
 	if (realpath(watch->path, real) && !streq(real, watch->path))
@@ -112,6 +115,7 @@ static int arm(struct watch *watch)
 		return r;
 	closep(&watch->inotify);
 	watch->inotify = TAKE_FD(inotify);
+	watch->stale = false;
 	return 0;
 }
 
@@ -135,6 +139,7 @@ int watch_new(const char *path, struct watch **ret)
 	if (!watch)
 		return -ENOMEM;
 	watch->inotify = -EBADF;
+	watch->changes.all = true; /* nothing was read yet */
 	watch->path = absolute(path);
 	watch->epoll = epoll_create1(EPOLL_CLOEXEC);
 	watch->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -183,19 +188,47 @@ static bool manifest_changed(const struct watch *watch, const struct inotify_eve
 	return !(event->mask & IN_CREATE) || created_whole(watch, event->name);
 }
 
-static bool matters(const struct watch *watch, const struct inotify_event *event)
+/* Once for each file, however often it is written. */
+static void note_name(struct watch_changes *changes, const char *name)
 {
-	if (event->mask & WATCH_SELF)
+	for (size_t i = 0; i < changes->n; i++)
+		if (streq(changes->name[i], name))
+			return;
+	if (changes->n == WATCH_NAMES_MAX)
+		changes->all = true;
+	else
+		snprintf(changes->name[changes->n++], NAME_MAX + 1, "%s", name);
+}
+
+static void note_all(struct watch *watch)
+{
+	watch->changes.all = true;
+	watch->stale = true;
+}
+
+/* Notes what changed, and whether anything did that matters. */
+static bool matters(struct watch *watch, const struct inotify_event *event)
+{
+	if (event->mask & WATCH_SELF) {
+		note_all(watch);
 		return true;
+	}
 	for (size_t i = 0; i < watch->n_steps; i++) {
 		const struct watch_step *step = &watch->step[i];
 
 		if (step->wd != event->wd)
 			continue;
-		if (!*step->next && manifest_changed(watch, event))
+		if (!*step->next && manifest_changed(watch, event)) {
+			if (event->len && listing_wants(event->name))
+				note_name(&watch->changes, event->name);
+			else
+				note_all(watch);
 			return true;
-		if (*step->next && event->len && streq(step->next, event->name))
+		}
+		if (*step->next && event->len && streq(step->next, event->name)) {
+			note_all(watch);
 			return true;
+		}
 	}
 	return false;
 }
@@ -244,6 +277,18 @@ int watch_dispatch(struct watch *watch)
 	if (!watch->settling || read(watch->timer, &ticks, sizeof(ticks)) < 0)
 		return 0;
 	watch->settling = false;
-	r = arm(watch);
+	/* Files come and go in a directory that stands where it stood: so do the watches. */
+	r = watch->stale ? arm(watch) : 0;
 	return r < 0 ? r : 1;
+}
+
+const struct watch_changes *watch_changes(const struct watch *watch)
+{
+	return &watch->changes;
+}
+
+void watch_changes_reset(struct watch *watch)
+{
+	watch->changes.all = false;
+	watch->changes.n = 0;
 }

@@ -2,8 +2,11 @@
 /* Word of changes in a directory of manifests, also while it does not exist. */
 #pragma once
 
+#include <limits.h>
+
 #include "user/base/util.h"
 
+#define WATCH_NAMES_MAX 64 /* files that changed and are told by name; more are "all" */
 #define WATCH_SETTLE_MS 20 /* changes this close together are one */
 
 /*
@@ -23,3 +26,12 @@ int watch_fd(const struct watch *watch);
 
 /* 1: something changed, and WATCH_SETTLE_MS have passed since; 0: nothing yet. */
 int watch_dispatch(struct watch *watch);
+
+/* What changed since watch_changes_reset(). */
+struct watch_changes {
+	bool all; /* anything may have; the names are not all there is */
+	size_t n;
+	char name[WATCH_NAMES_MAX][NAME_MAX + 1]; /* files in the directory itself */
+};
+const struct watch_changes *watch_changes(const struct watch *watch);
+void watch_changes_reset(struct watch *watch);
