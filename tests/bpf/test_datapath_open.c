@@ -187,7 +187,7 @@ Test(datapath_open, killed_agent_is_adopted)
 }
 
 /* Commits without end, each time other identities, addresses, prefixes and workloads. */
-static void commit_forever(void)
+static void commit_forever(int first)
 {
 	for (uint64_t i = 0;; i++) {
 		struct image *image = test_image_of(1000 + i % 50, 1100 + i % 70);
@@ -202,6 +202,8 @@ static void commit_forever(void)
 		}
 		if (datapath_commit(dt.dp, image) < 0)
 			_exit(1);
+		if (i == 0 && write(first, "", 1) != 1)
+			_exit(3);
 		image_free(image);
 	}
 }
@@ -211,15 +213,21 @@ Test(datapath_open, killed_in_the_middle_of_a_commit)
 	for (int round = 0; round < 12; round++) {
 		uint32_t epoch;
 		int child_status;
-		pid_t child = fork();
+		int first[2];
+		pid_t child;
+		char byte;
 
+		cr_assert_eq(pipe2(first, O_CLOEXEC), 0);
+		child = fork();
 		if (child == 0) {
 			if (datapath_open(&dt.options, &dt.dp) < 0)
 				_exit(2);
-			commit_forever();
+			commit_forever(first[1]);
 		}
-		/* Opening takes about 150 ms, a commit about 10. */
-		usleep(400000 + round * 1700);
+		close(first[1]);
+		cr_assert_eq(read(first[0], &byte, 1), 1);
+		close(first[0]);
+		usleep(10000 + round * 1700); /* a commit takes about 10 ms */
 		kill(child, SIGKILL);
 		cr_assert_eq(waitpid(child, &child_status, 0), child);
 		cr_assert(WIFSIGNALED(child_status), "exit code %d", WEXITSTATUS(child_status));

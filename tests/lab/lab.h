@@ -129,6 +129,7 @@ int lab_agent_start_fails(struct lab *lab);
 void lab_agent_stop(struct lab *lab); /* SIGTERM; enforcement stays */
 void lab_agent_kill9(struct lab *lab);
 void lab_agent_restart(struct lab *lab); /* starts it again, same arguments */
+void lab_agent_host(struct lab *lab, struct lab_host *host); /* the node is this host from now on */
 void lab_agent_program(struct lab *lab, const char *path); /* starts that one from now on */
 int lab_agent_uninstall(struct lab *lab); /* countersignd --uninstall; its exit code */
 pid_t lab_agent_pid(struct lab *lab);

@@ -76,7 +76,9 @@ static struct lab_process *lab_agent_spawn(struct lab *lab, const char *notify)
 {
 	const char *env[] = { lab_printf(lab, "NOTIFY_SOCKET=%s", notify), NULL };
 	const char *argv[LAB_ARGS_MAX + 16];
-	struct lab_spawn spec = { .argv = argv, .env = env, .log = AGENT_LOG };
+	struct lab_spawn spec = {
+		.place = { .host = lab->agent_host }, .argv = argv, .env = env, .log = AGENT_LOG
+	};
 	size_t n = lab_agent_argv(lab, argv);
 
 	memcpy(&argv[n], lab->agent_args, sizeof(lab->agent_args));
@@ -133,6 +135,11 @@ int lab_agent_uninstall(struct lab *lab)
 	argv[n++] = "--uninstall";
 	argv[n] = NULL;
 	return lab_wait(lab_spawn(lab, &spec), LAB_WAIT_MS);
+}
+
+void lab_agent_host(struct lab *lab, struct lab_host *host)
+{
+	lab->agent_host = host;
 }
 
 void lab_agent_program(struct lab *lab, const char *path)

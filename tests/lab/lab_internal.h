@@ -46,6 +46,7 @@ struct lab {
 	struct lab_process *processes[LAB_PROCESSES_MAX];
 	size_t n_processes;
 	struct lab_process *agent;
+	struct lab_host *agent_host; /* NULL: this network namespace */
 	const char *agent_program; /* NULL: countersignd of the build */
 	const char *agent_args[LAB_ARGS_MAX];
 	bool installed; /* an agent was started: there may be pins */

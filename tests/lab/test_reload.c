@@ -230,7 +230,8 @@ Test(reload, an_expired_rule_stops_allowing)
 			   "  ingress:\n"
 			   "  - action: Allow\n"
 			   "    from: [{serviceAccounts: [{namespace: shop, name: checkout}]}]\n"
-			   "    expires: \"%s\"\n",
+			   "    expires: \"%s\"\n"
+			   "    reason: a test of its end\n",
 			   stamp));
 	lab_reload(w.lab);
 	must_answer(world_connect(&w, w.client, SERVER4 ":8080"));

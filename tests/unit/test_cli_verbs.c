@@ -127,7 +127,7 @@ ParameterizedTestParameters(cli_usage, wrong)
 		{ { "reload", "now" }, "unexpected argument now" },
 		{ { "version", "now" }, "unexpected argument now" },
 		{ { "help", "nonsense" }, "there is no such verb" },
-		{ { "help", "flows", "status" }, "unexpected argument status" },
+		{ { "help", "flows", "status" }, "there is no such verb" },
 		{ { "dance" }, "there is no verb \"dance\"" },
 		{ { "da\033nce" }, "there is no verb \"da?nce\"" },
 		{ { "--nonsense" }, "there is no option --nonsense" },
@@ -296,7 +296,8 @@ Test(cli_status, names_cannot_steer_the_terminal)
 
 #define SIDE(verdict, reason, rule)                                                              \
 	"{\"known\":true,\"verdict\":\"" verdict "\",\"reason\":\"" reason "\",\"rule\":\"" rule \
-	"\",\"steps\":["                                                                         \
+	"\",\"trace\":\"[Admin] Pass (ops#1) -> [NetworkPolicy] Allow (shop/db#second)\","       \
+	"\"steps\":["                                                                            \
 	"{\"rule\":\"shop/db#first\",\"covers\":false,\"why\":\"port does not match\"},"         \
 	"{\"rule\":\"shop/db#second\",\"covers\":true,\"why\":\"decides\"}]}"
 
@@ -319,7 +320,8 @@ Test(cli_explain, allowed)
 	expect_in(o.out, "Egress of shop/checkout: FORWARDED\n");
 	expect_in(o.out, "Decided by the default: no policy isolates this direction.\n");
 	expect_in(o.out, "No rule was walked.\n");
-	expect_in(o.out, "Ingress of shop/db: FORWARDED\n");
+	expect_in(o.out, "Ingress of shop/db: FORWARDED\n  [Admin] Pass (ops#1) -> "
+			 "[NetworkPolicy] Allow (shop/db#second)\n");
 	expect_in(o.out, "Decided by shop/db#second: a rule allows it.\n");
 	expect_in(o.out, "1. shop/db#first: does not cover it, port does not match\n");
 	expect_in(o.out, "2. shop/db#second: covers it, decides\n");

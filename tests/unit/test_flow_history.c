@@ -258,7 +258,10 @@ Test(flow_text, statistics)
 
 Test(flow_text, rule_names)
 {
-	struct image_rule rule = { "IdentityPolicy", "shop", "payments", "from-checkout" };
+	struct image_rule rule = { .kind = "IdentityPolicy",
+				   .namespace = "shop",
+				   .policy = "payments",
+				   .rule = "from-checkout" };
 	char *text = flow_rule_text(&rule);
 
 	cr_expect_str_eq(text, "shop/payments#from-checkout");

@@ -51,12 +51,13 @@ static inline void test_image_identities(struct test_image *t)
 	CS_ENTITIES(X)
 #undef X
 	/* not in order of their numbers, as a compiler may give them */
-	*next++ = (struct image_identity){ PAYMENTS,	  0, 2, "shop", "payments", "payments",
-					   "app=payments" };
+	*next++ = (struct image_identity){ PAYMENTS,	   0,	 2, "shop", "payments", "payments",
+					   "app=payments", false };
 	*next++ = (struct image_identity){
-		CHECKOUT, 0, 1, "shop", "checkout", "checkout", "app=checkout,stage=prod"
+		CHECKOUT, 0, 1, "shop", "checkout", "checkout", "app=checkout,stage=prod", false
 	};
-	*next++ = (struct image_identity){ WORKERS, 0, 0, "shop", "worker", "worker-a", "app=w" };
+	*next++ = (struct image_identity){ WORKERS,  0,		 0,	  "shop",
+					   "worker", "worker-a", "app=w", false };
 }
 
 static inline void test_image_places(struct test_image *t)
@@ -77,20 +78,30 @@ static inline void test_image_places(struct test_image *t)
 			.name = (char *)workloads[i].name,
 			.identity = workloads[i].identity,
 		};
-	t->endpoints[0] = (struct image_endpoint){ test_addr("10.77.0.9"), WORKERS, 0, 2, 0 };
-	t->endpoints[1] = (struct image_endpoint){ test_addr("10.77.0.2"), CHECKOUT, 0, 3, 0 };
+	t->endpoints[0] =
+		(struct image_endpoint){ test_addr("10.77.0.9"), WORKERS, 0, 2, 0, false };
+	t->endpoints[1] =
+		(struct image_endpoint){ test_addr("10.77.0.2"), CHECKOUT, 0, 3, 0, false };
 	t->endpoints[2] = (struct image_endpoint){ test_addr("10.77.0.8"), WORKERS, 0, 4,
-						   CS_ENDPOINT_SHARED };
+						   CS_ENDPOINT_SHARED,	   false };
 }
 
 static inline void test_image_rules(struct test_image *t)
 {
-	t->rules[RULE_NAMED] =
-		(struct image_rule){ "IdentityPolicy", "shop", "payments", "from-checkout" };
-	t->rules[RULE_NUMBERED] = (struct image_rule){ "IdentityPolicy", "shop", "payments", "#2" };
-	t->rules[RULE_DEFAULT] = (struct image_rule){ "IdentityPolicy", "shop", "payments", "" };
-	t->rules[RULE_CLUSTER] =
-		(struct image_rule){ "ClusterIdentityPolicy", "", "everyone", "deny" };
+	t->rules[RULE_NAMED] = (struct image_rule){ .kind = "IdentityPolicy",
+						    .namespace = "shop",
+						    .policy = "payments",
+						    .rule = "from-checkout" };
+	t->rules[RULE_NUMBERED] = (struct image_rule){
+		.kind = "IdentityPolicy", .namespace = "shop", .policy = "payments", .rule = "#2"
+	};
+	t->rules[RULE_DEFAULT] = (struct image_rule){
+		.kind = "IdentityPolicy", .namespace = "shop", .policy = "payments", .rule = ""
+	};
+	t->rules[RULE_CLUSTER] = (struct image_rule){ .kind = "ClusterIdentityPolicy",
+						      .namespace = "",
+						      .policy = "everyone",
+						      .rule = "deny" };
 	t->rulesets[0].count = 4;
 	t->rulesets[0].rules[0] = (struct cs_rule){ .id = RULE_NAMED,
 						    .selector = 3,

@@ -152,9 +152,39 @@ Test(flow_json, allowed_by)
 	expect_text("flow.ingress_allowed_by.0.name", "payments");
 	expect_text("flow.ingress_allowed_by.0.namespace", "shop");
 	expect_text("flow.ingress_allowed_by.0.kind", "IdentityPolicy");
+	expect_text("flow.ingress_allowed_by.0.revision", "7");
 	expect_absent("flow.ingress_denied_by");
 	expect_text(OURS "rule", "shop/payments#from-checkout");
 	expect_number(OURS "rule_id", RULE_NAMED);
+	expect_absent(OURS "exception");
+	expect_absent(OURS "tier"); /* not known of a rule without a file */
+}
+
+Test(flow_json, exception)
+{
+	struct image_rule *rule = &image.rules[RULE_NAMED];
+
+	rule->file = "payments.yaml";
+	rule->tier = 2;
+	rule->expires_s = 1798675200;
+	rule->reason = "the night of the outage";
+	rule->ticket = "OPS-42";
+	rule->approver = "ada";
+	convert();
+	expect_text(OURS "tier", "Baseline");
+	expect_text(OURS "exception.expires", "2026-12-31T00:00:00Z");
+	expect_text(OURS "exception.reason", "the night of the outage");
+	expect_text(OURS "exception.ticket", "OPS-42");
+	expect_text(OURS "exception.approver", "ada");
+}
+
+Test(flow_json, exception_in_the_far_future_without_ticket)
+{
+	image.rules[RULE_NAMED].expires_s = INT64_MAX;
+	convert();
+	expect_text(OURS "exception.expires", "9999-12-31T23:59:59Z");
+	expect_absent(OURS "exception.ticket");
+	expect_absent(OURS "exception.reason");
 }
 
 Test(flow_json, denied_by)

@@ -50,6 +50,20 @@ Test(identity_number, encoding)
 	cr_assert_eq(memcmp(encoded.data, expected, encoded.n), 0);
 }
 
+/* One more byte for a node's network, and none for its own: numbers stay as they were. */
+Test(identity_number, host_network)
+{
+	struct identity_record record = example();
+	_cleanup_bytes_ struct bytes own = { 0 }, host = { 0 };
+
+	identity_encode(&record, &own);
+	record.host_network = true;
+	identity_encode(&record, &host);
+	cr_assert_eq(host.n, own.n + 1);
+	cr_expect_eq(memcmp(host.data, own.data, own.n), 0);
+	cr_expect_eq(host.data[own.n], 1);
+}
+
 /* A change of this number splits a cluster whose agents are of two versions. */
 Test(identity_number, does_not_change)
 {
@@ -62,7 +76,7 @@ Test(identity_number, every_part_counts)
 {
 	struct label other_labels[] = { { "app", "checkouts" }, { "stage", "prod" } };
 	struct named_port other_ports[] = { { "http", 8080, IPPROTO_UDP } };
-	struct identity_record records[10];
+	struct identity_record records[11];
 	uint64_t numbers[ARRAY_SIZE(records)];
 
 	for (size_t i = 0; i < ARRAY_SIZE(records); i++)
@@ -77,6 +91,7 @@ Test(identity_number, every_part_counts)
 	records[8].namespace = "shopch"; /* the same letters, divided otherwise */
 	records[8].service_account = "eckout";
 	records[9].labels.n = 0;
+	records[10].host_network = true;
 	for (size_t i = 0; i < ARRAY_SIZE(records); i++) {
 		numbers[i] = number_of(&records[i], CS_IDENTITY_FIRST);
 		cr_expect_leq(numbers[i], CS_IDENTITY_MASK);

@@ -36,8 +36,10 @@ Test(policy_examples, shop)
 		{ "shop/payments", CS_INGRESS, "shop/checkout", 8081, true, CS_VERDICT_DENY },
 		{ "shop/payments", CS_INGRESS, "World", 8080, false, CS_VERDICT_DENY },
 		{ "shop/checkout", CS_EGRESS, "shop/payments", 8080, true, CS_VERDICT_ALLOW },
+		{ "shop/payments", CS_INGRESS, "shop/report-daily", 8081, false, CS_VERDICT_ALLOW },
 		{ "shop/checkout", CS_EGRESS, "shop/payments@10.77.0.1", 22, true,
-		  CS_VERDICT_ALLOW },
+		  CS_VERDICT_AUDIT },
+		{ "shop/checkout", CS_EGRESS, "World", 443, false, CS_VERDICT_ALLOW },
 		{ "shop/checkout", CS_EGRESS, "Unmanaged", 443, false, CS_VERDICT_AUDIT },
 	};
 	_cleanup_free_ char *text = example("shop.yaml");

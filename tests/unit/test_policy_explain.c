@@ -16,11 +16,11 @@ static const char manifests[] = WORKLOAD
 	"{name: udp, ports: [{port: 80, protocol: UDP}]},\n"
 	"{name: port, ports: [{port: 81}]},\n"
 	"{name: peer, from: [{serviceAccounts: [{name: nobody}]}]},\n"
-	"{name: late, expires: \"1970-01-01T00:16:39Z\"},\n"
+	"{name: late, expires: \"1970-01-01T00:16:39Z\", reason: test},\n"
 	"{name: proved, authentication: Required, from: [{serviceAccounts: [{name: a}]}]},\n"
 	"{name: net, from: [{cidrs: [{cidr: 10.0.0.3/32}, {cidr: 192.0.2.0/24}]}]},\n"
 	"{name: loop, from: [{cidrs: [{cidr: 127.0.0.0/8}]}], ports: [{port: 99}]},\n"
-	"{name: proved-host, authentication: Required, from: [{entities: [Host]}], ports: [{port: 7}]},\n"
+	"{name: proved-node, authentication: Required, from: [{entities: [RemoteNode]}], ports: [{port: 7}]},\n"
 	"{name: world, from: [{entities: [World]}], ports: [{port: 80}]}]}\n" POLICY
 	"metadata: {name: q, namespace: shop}\n"
 	"spec: {mode: Audit, subject: {selector: {matchLabels: {app: b}}}, ingress: [{name: trial, action: Deny}]}\n";
@@ -136,8 +136,9 @@ struct peer_case {
 static const struct peer_case peers[] = {
 	{ "World", 80, "AUDIT POLICY_DENY shop/q#trial" },
 	{ "World", 82, "DENY DEFAULT_DENY shop/p#" },
-	{ "Host", 80, "DENY DEFAULT_DENY shop/p#" },
-	{ "Host", 7, "DENY AUTH_REQUIRED shop/p#proved-host" }, /* nothing proves an entity */
+	{ "Host", 80, "ALLOW OWN_NODE" },
+	{ "RemoteNode", 80, "DENY DEFAULT_DENY shop/p#" },
+	{ "RemoteNode", 7, "DENY AUTH_REQUIRED shop/p#proved-node" }, /* nothing proves an entity */
 	{ "Unmanaged", 80, "DENY DEFAULT_DENY shop/p#" },
 	{ "203.0.113.1", 80, "AUDIT POLICY_DENY shop/q#trial" }, /* World */
 	{ "192.0.2.7", 1, "AUDIT POLICY_DENY shop/q#trial" }, /* net */
@@ -204,12 +205,13 @@ Test(policy_explain, nobody)
 /* explain's verdict is the evaluator's, for every pair and some ports. */
 Test(policy_explain, agrees_with_the_evaluator)
 {
-	static const char *const names[] = { "shop/a", "shop/b", "ops/far", "ops/twin", "Host" };
+	static const char *const names[] = { "shop/a", "shop/b", "ops/far", "ops/twin",
+					     "RemoteNode" };
 	static const uint16_t ports[] = { 1, 80, 81, 99 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		for (size_t p = 0; p < 2 * ARRAY_SIZE(ports); p++) {
-			bool verified = p % 2 && !streq(names[i], "Host");
+			bool verified = p % 2 && !streq(names[i], "RemoteNode");
 			_explained_ e = explain(names[i], "shop/b", ports[p / 2], p % 2);
 			struct judged flow = { "shop/b",     CS_INGRESS, names[i], IPPROTO_TCP,
 					       ports[p / 2], verified,	 1 };

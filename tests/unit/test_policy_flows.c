@@ -168,10 +168,10 @@ static const char *const policies[] = {
 	"ingress: [{name: low, ports: [{port: 1, endPort: 5}]}]}\n",
 	[EXPIRY] = POLICY
 	"metadata: {name: until, namespace: shop}\n" PAYMENTS "ingress: [\n"
-	"{name: soon, ports: [{port: 1}], expires: \"1970-01-01T00:16:50Z\"},\n"
-	"{name: gone, ports: [{port: 2}], expires: \"1970-01-01T00:16:39Z\"},\n"
-	"{name: far, ports: [{port: 3}], expires: \"9999-12-31T23:59:59Z\"},\n"
-	"{name: deny, action: Deny, ports: [{port: 4}], expires: \"1970-01-01T00:16:50Z\"},\n"
+	"{name: soon, ports: [{port: 1}], expires: \"1970-01-01T00:16:50Z\", reason: test},\n"
+	"{name: gone, ports: [{port: 2}], expires: \"1970-01-01T00:16:39Z\", reason: test},\n"
+	"{name: far, ports: [{port: 3}], expires: \"9999-12-31T23:59:59Z\", reason: test},\n"
+	"{name: deny, action: Deny, ports: [{port: 4}], expires: \"1970-01-01T00:16:50Z\", reason: test},\n"
 	"{name: after, ports: [{port: 4}]}]}\n",
 	[EVERYTHING] = POLICY
 	"metadata: {name: open, namespace: shop}\nspec: {subject: {}, ingress: [{}]}\n",
@@ -351,11 +351,11 @@ static const struct flow_case cases[] = {
 	{ AUTHENTICATION, IN("shop/checkout", TCP, 3, INFERRED), "DENY AUTH_REQUIRED shop/auth#strict" },
 	{ AUTHENTICATION, IN("shop/checkout", TCP, 4, INFERRED), "DENY DEFAULT_DENY shop/auth#" },
 
-	{ AUDIT_ALONE, IN("shop/checkout", TCP, 2, INFERRED), "ALLOW RULE shop/trial#ok" },
+	{ AUDIT_ALONE, IN("shop/checkout", TCP, 2, INFERRED), "ALLOW NOT_ISOLATED" },
 	{ AUDIT_ALONE, IN("shop/checkout", TCP, 1, INFERRED), "AUDIT POLICY_DENY shop/trial#bad" },
 	{ AUDIT_ALONE, IN("shop/ledger", TCP, 2, INFERRED), "AUDIT DEFAULT_DENY shop/trial#" },
 	{ AUDIT_ALONE, IN("shop/ledger", TCP, 7, INFERRED), "AUDIT AUTH_REQUIRED shop/trial#proved" },
-	{ AUDIT_ALONE, IN("shop/ledger", TCP, 7, VERIFIED), "ALLOW RULE shop/trial#proved" },
+	{ AUDIT_ALONE, IN("shop/ledger", TCP, 7, VERIFIED), "ALLOW NOT_ISOLATED" },
 	{ AUDIT_ALONE, OUT("shop/ledger", TCP, 2, INFERRED), "ALLOW NOT_ISOLATED" },
 
 	{ AUDIT_BESIDE, IN("World", TCP, 1, INFERRED), "AUDIT POLICY_DENY shop/trial#would-close" },

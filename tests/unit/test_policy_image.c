@@ -72,7 +72,7 @@ Test(policy_image, a_workload_elsewhere)
 	compiled_must(&c, WORKLOAD "metadata: {name: w}\nspec: {addresses: [10.0.0.1]}\n" WORKLOAD
 				   "metadata: {name: v}\n");
 	cr_expect_eq(c.image->n_workloads, 0);
-	cr_expect_not_null(image_identity(c.image, "default/w"));
+	cr_expect_not_null(image_identity(c.image, "default/v"), "the first by name");
 	cr_expect_eq(image_endpoint(c.image, "10.0.0.1")->workload_index, 0);
 	cr_expect_eq(c.image->n_identities, 6, "w and v are one identity");
 }
@@ -340,11 +340,11 @@ Test(policy_image, flags)
 		uint8_t flags;
 	} sets[] = {
 		{ "Enforce", "[]", CS_RULESET_ISOLATED },
-		{ "Audit", "[]", 0 },
-		{ "Enforce", "[{expires: \"2026-12-31T00:00:00Z\"}]",
+		{ "Audit", "[]", CS_RULESET_AUDIT },
+		{ "Enforce", "[{expires: \"2026-12-31T00:00:00Z\", reason: test}]",
 		  CS_RULESET_ISOLATED | CS_RULESET_EXPIRES },
-		{ "Audit", "[{action: Deny, expires: \"2026-12-31T00:00:00Z\"}]",
-		  CS_RULESET_EXPIRES },
+		{ "Audit", "[{action: Deny, expires: \"2026-12-31T00:00:00Z\", reason: test}]",
+		  CS_RULESET_EXPIRES | CS_RULESET_AUDIT },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sets); i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every limit: what just fits is taken, one more is refused with the limit's name. */
 #include "test_policy.h"
+#include "user/policy/yaml.h"
 
 #include <stdarg.h>
 
@@ -76,8 +77,8 @@ static void write_peer_rule(FILE *f, size_t i)
 	if (i % 200 == 0)
 		fprintf(f,
 			WORKLOAD
-			"metadata: {name: w%zu, namespace: n%zu}\nspec: {cgroup: w%zu}\n" POLICY
-			"metadata: {name: p%zu, namespace: n%zu}\nspec:\n  subject: {}\n"
+			"metadata: {name: w%04zu, namespace: n%04zu}\nspec: {cgroup: w%04zu}\n" POLICY
+			"metadata: {name: p%04zu, namespace: n%04zu}\nspec:\n  subject: {}\n"
 			"  ingress:\n",
 			i, i, i, i, i);
 	fprintf(f, "  - {from: [{serviceAccounts: [{name: a%zu}]}]}\n", i);
@@ -96,9 +97,10 @@ static void write_name(FILE *f, size_t i)
 static void write_ruleset(FILE *f, size_t i)
 {
 	fprintf(f,
-		WORKLOAD "metadata: {name: w%zu, namespace: n%zu}\nspec: {cgroup: w%zu}\n" POLICY
-			 "metadata: {name: p, namespace: n%zu}\n"
-			 "spec: {subject: {}, ingress: [{ports: [{port: 1}]}]}\n",
+		WORKLOAD
+		"metadata: {name: w%04zu, namespace: n%04zu}\nspec: {cgroup: w%04zu}\n" POLICY
+		"metadata: {name: p, namespace: n%04zu}\n"
+		"spec: {subject: {}, ingress: [{ports: [{port: 1}]}]}\n",
 		i, i, i, i);
 }
 
@@ -109,7 +111,7 @@ static void write_bitmap(FILE *f, size_t i)
 	if (i % 200 == 199)
 		for (size_t w = i - 199; w <= i; w++)
 			fprintf(f,
-				WORKLOAD "metadata: {name: v%zu, namespace: n%zu}\n"
+				WORKLOAD "metadata: {name: v%zu, namespace: n%04zu}\n"
 					 "spec: {serviceAccount: a%zu}\n",
 				w, w / 200 * 200, w);
 }
@@ -134,7 +136,7 @@ static const struct limit_case limits[] = {
 	  { "4096", "CS_SELECTORS_MAX", "n4000/p4000", "n4000/w4000" } },
 	{ "", write_local, "", CS_WORKLOADS_MAX - 1, { "1023", "CS_WORKLOADS_MAX" } },
 	{ "", write_name, "", CS_NAMES_MAX - 1, { "8192", "CS_NAMES_MAX" } },
-	{ "", write_ruleset, "", CS_RULESETS_MAX - 1, { "512", "CS_RULESETS_MAX", "n511/w511" } },
+	{ "", write_ruleset, "", CS_RULESETS_MAX - 1, { "512", "CS_RULESETS_MAX", "n0511/w0511" } },
 	{ ONE POLICY "metadata: {name: p, namespace: shop}\nspec: {subject: {}, ingress: [",
 	  write_class,
 	  "]}]}]}\n",
@@ -287,4 +289,28 @@ Test(policy_limits, many_policies, .timeout = 60)
 	flow.peer = "n8/p3";
 	cr_expect_eq(judge(c.image, &flow).verdict, CS_VERDICT_DENY);
 	text_close(&text);
+}
+
+/* A document of more nodes than any manifest needs, and a file larger than is read. */
+Test(policy_limits, yaml)
+{
+	static const char start[] = "a: [";
+	size_t n = YAML_NODES_MAX + 8, size = YAML_SIZE_MAX + 1;
+	char *text = malloc(size);
+	_compiled_ c;
+
+	cr_assert_not_null(text);
+	compiled_init(&c);
+	memcpy(text, start, strlen(start));
+	for (size_t i = 0; i < n; i++)
+		memcpy(text + strlen(start) + 2 * i, "x,", 2);
+	cr_expect_eq(policy_set_parse(c.set, "many.yaml", text, strlen(start) + 2 * n, &c.errors),
+		     -EBADMSG);
+	expect_error(&c, "more than 1000000 nodes in one document", NULL);
+	policy_errors_done(&c.errors);
+	memset(text, '\n', size);
+	cr_expect_eq(policy_set_parse(c.set, "large.yaml", text, size, &c.errors), -EBADMSG);
+	expect_error(&c, "is larger than 67108864 bytes", NULL);
+	cr_expect_eq(c.errors.item[0].line, 0, "it is about the whole file");
+	free(text);
 }

@@ -46,6 +46,10 @@ static const struct name_case names[] = {
 	{ rule_name_problem, "#1", false },
 	{ rule_name_problem, "a b", false },
 	{ rule_name_problem, "", false },
+	{ remark_problem, "INC-4711: restore of the ledger", true },
+	{ remark_problem, "", false },
+	{ remark_problem, "a\tb", false },
+	{ remark_problem, "a\x7f", false },
 	{ cgroup_path_problem, "a", true },
 	{ cgroup_path_problem, "shop/checkout.service", true },
 	{ cgroup_path_problem, "a/...", true },
@@ -114,6 +118,50 @@ Test(policy_words, cidr_round_trip)
 		cr_expect_str_eq(text, texts[i]);
 	}
 	cr_expect_eq(cidr("10.0.0.0/8").prefixlen, 104, "IPv4 prefixes add 96");
+}
+
+/* As the Kubernetes API has it, whose prefixes may have host bits. */
+Test(policy_words, cidr_masked)
+{
+	struct cs_cidr masked = { 0 }, plain = cidr("10.0.0.0/8");
+
+	cr_assert_null(cidr_parse_masked("10.1.2.3/8", &masked));
+	cr_expect_arr_eq(&masked, &plain, sizeof(plain));
+	cr_assert_null(cidr_parse_masked("fd00::1/16", &masked));
+	plain = cidr("fd00::/16");
+	cr_expect_arr_eq(&masked, &plain, sizeof(plain));
+	cr_expect_not_null(cidr_parse_masked("10.1.2.3", &masked));
+	cr_expect_not_null(cidr_parse_masked("10.1.2.3/33", &masked));
+	cr_expect_not_null(cidr_parse_masked("::ffff:10.0.0.1/104", &masked));
+}
+
+Test(policy_words, any_text_becomes_a_rule_name)
+{
+	static const struct {
+		const char *text, *name;
+	} fits[] = {
+		{ "allow-dns", "allow-dns" },
+		{ "Allow DNS", "Allow-DNS" },
+		{ "a/b.c_d", "a/b.c_d" },
+		{ "#1: the first", "1-the-first" },
+		{ "..a", "a" },
+		{ "a (b) c", "a-b-c" },
+		{ "caf\xc3\xa9 2", "caf-2" },
+		{ "ends?!", "ends" },
+		{ "", "" },
+		{ "\xe2\x9c\x93", "" },
+	};
+	char name[RULE_NAME_MAX + 1], many[2 * RULE_NAME_MAX + 1] = "";
+
+	for (size_t i = 0; i < ARRAY_SIZE(fits); i++) {
+		rule_name_fit(fits[i].text, name);
+		cr_expect_str_eq(name, fits[i].name, "\"%s\": \"%s\"", fits[i].text, name);
+		cr_expect(!*name || !rule_name_problem(name));
+	}
+	memset(many, 'x', sizeof(many) - 1);
+	rule_name_fit(many, name);
+	cr_expect_eq(strlen(name), RULE_NAME_MAX);
+	cr_expect_null(rule_name_problem(name));
 }
 
 Test(policy_words, cidr_covers)

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <poll.h>
 #include <sys/stat.h>
 
 #include "user/source/listing.h"
@@ -215,4 +216,130 @@ Test(source, tells_versions_of_a_file_apart)
 Test(source, free_takes_null)
 {
 	cr_assert_null(source_free(NULL));
+}
+
+/* ---- what is read again ---- */
+
+static void age(const char *name)
+{
+	const struct timespec old[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+
+	cr_assert_eq(utimensat(AT_FDCWD, in(name), old, 0), 0);
+}
+
+static struct cs_key digest_of(const char *name, const char **ret_text)
+{
+	_cleanup_(source_documents_done) struct source_documents documents = { 0 };
+	struct cs_key digest = { 0 };
+
+	*ret_text = NULL;
+	cr_assert_eq(source_read(source, &documents), 0);
+	for (size_t i = 0; i < documents.n; i++) {
+		cr_expect(documents.item[i].borrowed);
+		if (!streq(documents.item[i].name, in(name)))
+			continue;
+		digest = documents.item[i].digest;
+		*ret_text = documents.item[i].text;
+	}
+	return digest;
+}
+
+Test(source, a_digest_tells_versions_apart)
+{
+	const char *text;
+	struct cs_key first, second;
+
+	put("a.yaml", "one");
+	first = digest_of("a.yaml", &text);
+	cr_expect_neq(first.k0, 0);
+	put("a.yaml", "two"); /* in the same moment, of the same size */
+	second = digest_of("a.yaml", &text);
+	cr_expect_str_eq(text, "two", "what was written just now is read again");
+	cr_expect(memcmp(&first, &second, sizeof(first)) != 0);
+	put("a.yaml", "one");
+	second = digest_of("a.yaml", &text);
+	cr_expect_arr_eq(&first, &second, sizeof(first));
+}
+
+/* Takes a change in, as the agent does. */
+static void wait_told(void)
+{
+	struct pollfd wait = { .fd = source_fd(source), .events = POLLIN };
+
+	while (poll(&wait, 1, 2000) > 0)
+		if (source_dispatch(source) > 0)
+			return;
+	cr_assert(false, "nothing was told");
+}
+
+static void expect_read(const char *name, const char *text)
+{
+	const char *read;
+
+	digest_of(name, &read);
+	if (text)
+		cr_expect_str_eq(read ? read : "(none)", text, "%s", name);
+	else
+		cr_expect_null(read, "%s", name);
+}
+
+Test(source, changes_told_by_name_are_read_alone)
+{
+	put("a.yaml", "a");
+	put("c.yaml", "c");
+	wait_told();
+	expect_read("a.yaml", "a");
+	put("b.yaml", "b"); /* comes */
+	wait_told();
+	expect_read("b.yaml", "b");
+	expect_read("c.yaml", "c");
+	put("c.yaml", "cc"); /* changes */
+	cr_assert_eq(unlink(in("a.yaml")), 0); /* goes */
+	wait_told();
+	expect_read("c.yaml", "cc");
+	expect_read("a.yaml", NULL);
+	expect_read("b.yaml", "b");
+}
+
+Test(source, what_cannot_be_read_alone_is_told_as_ever)
+{
+	put("a.yaml", "a");
+	wait_told();
+	expect_read("a.yaml", "a");
+	cr_assert_eq(mkdir(in("b.yaml"), 0700), 0);
+	wait_told();
+	expect_failure(-EINVAL, "b.yaml: is not a regular file");
+	cr_assert_eq(rmdir(in("b.yaml")), 0);
+	wait_told();
+	expect_read("a.yaml", "a");
+}
+
+Test(source, who_asks_without_being_told_gets_what_is_there)
+{
+	put("a.yaml", "a");
+	expect_read("a.yaml", "a");
+	age("a.yaml");
+	for (int i = 0; i < 3; i++) {
+		put("b.yaml", i % 2 ? "odd" : "even");
+		expect_read("b.yaml", i % 2 ? "odd" : "even");
+		expect_read("a.yaml", "a");
+	}
+}
+
+Test(source, many_changes_at_once_are_all_read)
+{
+	char name[32];
+
+	put("a.yaml", "a");
+	wait_told();
+	expect_read("a.yaml", "a");
+	for (int i = 0; i < 200; i++) {
+		snprintf(name, sizeof(name), "n%03d.yaml", i);
+		put(name, name);
+	}
+	wait_told();
+	for (int i = 0; i < 200; i += 7) {
+		snprintf(name, sizeof(name), "n%03d.yaml", i);
+		expect_read(name, name);
+	}
 }

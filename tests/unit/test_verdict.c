@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The evaluator. Each test names the point of verdict.h that it holds to. */
-#include <countersign/verdict.h>
-#include <criterion/criterion.h>
-#include <netinet/in.h>
-
-#include "user/base/util.h"
+#include "tests/unit/test_verdict.h"
 
 enum { BIT = 7, OTHER_BIT = 4095 };
 
-static struct cs_bitmap none, some;
+static struct cs_bitmap some;
 
 static void setup(void)
 {
@@ -17,52 +13,6 @@ static void setup(void)
 }
 
 TestSuite(verdict, .init = setup);
-
-static struct cs_ruleset rules_of(const struct cs_rule *rules, uint32_t n)
-{
-	struct cs_ruleset set = {
-		.count = n,
-		.default_rule = 99,
-		.default_verdict = CS_VERDICT_DENY,
-		.default_reason = CS_REASON_DEFAULT_DENY,
-	};
-
-	memcpy(set.rules, rules, n * sizeof(*rules));
-	return set;
-}
-
-#define RULES(...)                                        \
-	rules_of((const struct cs_rule[]){ __VA_ARGS__ }, \
-		 ARRAY_SIZE(((const struct cs_rule[]){ __VA_ARGS__ })))
-
-#define RULE(number, verb, ...)                                                          \
-	{                                                                                \
-		.id = (number), .action = CS_ACTION_##verb, .selector = CS_SELECTOR_ANY, \
-		.port_max = CS_PORT_MAX, __VA_ARGS__                                     \
-	}
-
-static struct cs_query query_of(uint8_t protocol, uint16_t port)
-{
-	return (struct cs_query){
-		.identity = &none, .address = &none, .protocol = protocol, .port = port
-	};
-}
-
-static struct cs_result judge(const struct cs_ruleset *rules, const struct cs_query *query)
-{
-	struct cs_result result;
-
-	cs_evaluate(rules, query, &result);
-	return result;
-}
-
-#define EXPECT(rules, query, want_verdict, want_reason, want_rule)                             \
-	do {                                                                                   \
-		struct cs_result _r = judge(&(rules), &(query));                               \
-		cr_expect_eq(_r.verdict, CS_VERDICT_##want_verdict, "verdict %u", _r.verdict); \
-		cr_expect_eq(_r.reason, CS_REASON_##want_reason, "reason %u", _r.reason);      \
-		cr_expect_eq(_r.rule, (want_rule), "rule %u", _r.rule);                        \
-	} while (0)
 
 Test(verdict, p1_first_rule_that_covers_decides)
 {
@@ -162,7 +112,7 @@ Test(verdict, p2_peer_by_identity_or_by_address)
 	EXPECT(rules, query, DENY, DEFAULT_DENY, 99);
 	query.identity = &some;
 	EXPECT(rules, query, ALLOW, RULE, 1);
-	query.identity = &none;
+	query.identity = &no_bits;
 	query.address = &some;
 	EXPECT(rules, query, ALLOW, RULE, 1);
 }
@@ -238,49 +188,6 @@ Test(verdict, p3_an_allowing_default_keeps_its_reason)
 	rules.default_verdict = CS_VERDICT_ALLOW;
 	rules.default_reason = CS_REASON_NOT_ISOLATED;
 	EXPECT(rules, query, ALLOW, NOT_ISOLATED, 99);
-}
-
-Test(verdict, p4_audit_deny_lets_through_and_names_itself)
-{
-	struct cs_ruleset rules = RULES(RULE(1, DENY, .flags = CS_RULE_AUDIT),
-					RULE(2, DENY, .flags = CS_RULE_AUDIT), RULE(3, ALLOW));
-	struct cs_query query = query_of(IPPROTO_TCP, 80);
-
-	EXPECT(rules, query, AUDIT, POLICY_DENY, 1);
-}
-
-Test(verdict, p4_audit_does_not_hide_a_real_denial)
-{
-	struct cs_ruleset rules = RULES(RULE(1, DENY, .flags = CS_RULE_AUDIT), RULE(2, DENY));
-	struct cs_query query = query_of(IPPROTO_TCP, 80);
-
-	EXPECT(rules, query, DENY, POLICY_DENY, 2);
-}
-
-Test(verdict, p4_audit_on_an_allowing_default)
-{
-	struct cs_ruleset rules = RULES(RULE(1, DENY, .flags = CS_RULE_AUDIT));
-	struct cs_query query = query_of(IPPROTO_TCP, 80);
-
-	rules.default_verdict = CS_VERDICT_ALLOW;
-	rules.default_reason = CS_REASON_NOT_ISOLATED;
-	EXPECT(rules, query, AUDIT, POLICY_DENY, 1);
-}
-
-Test(verdict, p4_an_audit_allow_opens_nothing)
-{
-	struct cs_ruleset rules = RULES(RULE(1, ALLOW, .flags = CS_RULE_AUDIT));
-	struct cs_query query = query_of(IPPROTO_TCP, 80);
-
-	EXPECT(rules, query, DENY, DEFAULT_DENY, 99);
-}
-
-Test(verdict, p4_audit_behind_the_deciding_rule_is_not_seen)
-{
-	struct cs_ruleset rules = RULES(RULE(1, ALLOW), RULE(2, DENY, .flags = CS_RULE_AUDIT));
-	struct cs_query query = query_of(IPPROTO_TCP, 80);
-
-	EXPECT(rules, query, ALLOW, RULE, 1);
 }
 
 Test(verdict, p5_pass_skips_the_rest_of_its_tier)

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the fuzzer found worth keeping goes through the parsers again in every test run. */
+#include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
+
+#include "user/base/file.h"
+
+#define INPUT_MAX 65536
+#define INPUTS_MIN 50
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static size_t replay(const char *directory)
+{
+	char path[4096];
+	DIR *dir;
+	size_t n = 0;
+
+	snprintf(path, sizeof(path), "%.*stests/fuzz/corpus/%s",
+		 (int)(strstr(__FILE__, "tests/unit/") - __FILE__), __FILE__, directory);
+	dir = opendir(path);
+	cr_assert_not_null(dir, "%s", path);
+	for (struct dirent *entry; (entry = readdir(dir));) {
+		_cleanup_free_ char *text = NULL;
+		size_t length;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		cr_assert_eq(file_read_at(dirfd(dir), entry->d_name, INPUT_MAX, &text, &length), 0,
+			     "%s", entry->d_name);
+		LLVMFuzzerTestOneInput((const uint8_t *)text, length);
+		n++;
+	}
+	closedir(dir);
+	return n;
+}
+
+Test(fuzz_corpus, policy)
+{
+	cr_expect_geq(replay("policy"), INPUTS_MIN);
+}
