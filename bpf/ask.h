@@ -80,6 +80,17 @@ __inline int cs_is_own_node(const struct cs_socket *s, const struct cs_who *who)
 	return READ_ONCE(cs_control.own_node) && who->peer == CS_ENTITY_HOST && cs_is_pod(s);
 }
 
+/* A revoked workload does not even reach itself or its node. */
+__inline int cs_is_revoked(const struct cs_socket *s)
+{
+	__u32 bank = READ_ONCE(cs_control.epoch) % CS_BANKS;
+	__u32 index = bank * CS_WORKLOADS_MAX + s->workload % CS_WORKLOADS_MAX;
+	const struct cs_subject *subject = bpf_map_lookup_elem(&cs_subjects, &index);
+
+	return subject && subject->standing == CS_SUBJECT_REVOKED &&
+	       subject->generation == s->generation;
+}
+
 /*
  * What is settled without a look at policy: into @d, and 1. Else 0; what turned out to be
  * known better of the peer is in @who.
@@ -92,6 +103,10 @@ __verified_once int cs_needs_no_policy(const struct cs_socket *s, const struct c
 
 	if (!s || !p || !who || !leg || !d)
 		return 0;
+	if (cs_is_revoked(s)) {
+		cs_conclude(d, CS_VERDICT_DENY, CS_REASON_REVOKED);
+		return 1;
+	}
 	if (cs_goes_nowhere(p) || cs_tag_identity(who->peer) == CS_ENTITY_UNMANAGED)
 		word = cs_flow_of(p, leg->reply, s->netns_cookie);
 	if (cs_is_self(s, p, who, word)) {

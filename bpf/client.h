@@ -125,17 +125,16 @@ __inline __u8 cs_prove_server(const struct cs_hook *h, const struct cs_options *
 /* Prepares the tag of the client's ACKs. */
 __inline void cs_prepare_ack(struct cs_socket *s, struct cs_mac_input *in, const struct cs_who *who)
 {
-	__u8 phase = READ_ONCE(cs_control.phase);
-
-	s->tag = cs_tag(cs_tag_node(s->tag), phase, cs_own_identity(s));
 	s->isn_local = in->isn_client;
 	s->isn_remote = in->isn_server;
 	in->sender = s->tag;
 	in->receiver = who->peer;
 	in->label = CS_MAC_ACK;
 	s->flags &= ~CS_SOCKET_TAGGING;
-	if (!cs_make_mac(cs_tag_node(who->peer), phase, in, &s->ack_mac))
-		s->flags |= CS_SOCKET_TAGGING;
+	if (cs_make_mac(cs_tag_node(who->peer), in, &s->ack_mac))
+		return;
+	s->tag = in->sender;
+	s->flags |= CS_SOCKET_TAGGING;
 }
 
 /*

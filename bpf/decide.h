@@ -78,12 +78,15 @@ __inline const struct cs_ruleset *cs_ruleset_of(const struct cs_case *c, __u32 b
 	const struct cs_subject *subject = bpf_map_lookup_elem(&cs_subjects, &index);
 
 	*ret_reason = CS_REASON_WORKLOAD_UNKNOWN;
-	if (!subject || !subject->valid)
+	if (!subject || !subject->standing)
 		return NULL;
 	if (c->workload && subject->generation != c->generation)
 		return NULL;
 	if (!c->workload && !c->generation)
 		return NULL; /* could not be looked up: see cs_socket_assign() */
+	*ret_reason = CS_REASON_REVOKED; /* for a subject that is: see cs_needs_no_policy() */
+	if (c->peer == CS_IDENTITY_REVOKED)
+		return NULL;
 	index = bank * CS_RULESETS_MAX + subject->ruleset[c->direction & 1] % CS_RULESETS_MAX;
 	return bpf_map_lookup_elem(&cs_rulesets, &index);
 }

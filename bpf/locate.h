@@ -18,6 +18,8 @@ struct cs_where {
 __inline void cs_locate_endpoint(const struct cs_endpoint *e, struct cs_where *ret)
 {
 	ret->identity = e->flags & CS_ENDPOINT_SHARED ? 0 : READ_ONCE(e->identity);
+	if (e->flags & CS_ENDPOINT_REVOKED)
+		ret->identity = CS_IDENTITY_REVOKED;
 	ret->class_ = e->class_;
 	ret->workload = e->workload;
 	ret->taggable = 1;

@@ -129,6 +129,21 @@ CS_MAP struct {
 } cs_service_slots SEC(".maps");
 
 CS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, CS_SCOPE_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u32);
+} cs_scope SEC(".maps");
+
+CS_MAP struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cs_vault);
+} cs_vault SEC(".maps");
+
+CS_MAP struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 65536);
 	__uint(map_flags, BPF_F_MMAPABLE);

@@ -65,10 +65,10 @@ __inline __u8 cs_syn_sender(const struct cs_hook *h, const struct cs_options *o,
 
 		ret->peer = o->tag;
 		ret->auth = CS_AUTH_CLAIMED;
+		if (!flaw)
+			flaw = cs_claim_flaw(o->tag);
 		if (flaw)
 			return flaw;
-		if (!cs_keys_of(cs_tag_node(o->tag)))
-			return CS_REASON_UNKNOWN_NODE;
 	}
 	if (o->tags && !cs_has_payload(h->p)) {
 		ret->class_ = cs_class_of(&h->p->src);

@@ -127,7 +127,7 @@ __inline void cs_ops_connect(struct bpf_sock_ops *ops)
 	s->flags = where.taggable ? CS_SOCKET_TAGGABLE : 0;
 	if (cs_service_kind(&remote, bpf_ntohl(ops->remote_port), IPPROTO_TCP) != CS_SERVICE_NO)
 		s->flags = CS_SOCKET_TAGGABLE | CS_SOCKET_SERVICE;
-	s->tag = cs_tag(cs_control.node, READ_ONCE(cs_control.phase), cs_own_identity(s));
+	s->tag = cs_tag(cs_control.node, 0, cs_own_identity(s));
 	WRITE_ONCE(s->state, 0);
 	cs_callbacks(ops, s->flags & CS_SOCKET_TAGGABLE);
 }
@@ -221,8 +221,8 @@ __inline void cs_write_synack(struct bpf_sock_ops *ops)
 	workload = slot ? bpf_map_lookup_elem(&cs_workloads, &slot) : NULL;
 	if (workload)
 		identity = READ_ONCE(workload->identity);
-	in.sender = cs_tag(cs_control.node, READ_ONCE(cs_control.phase), identity);
-	if (!cs_make_mac(cs_tag_node(in.receiver), cs_tag_phase(in.sender), &in, &mac))
+	in.sender = cs_tag(cs_control.node, 0, identity);
+	if (!cs_make_mac(cs_tag_node(in.receiver), &in, &mac))
 		cs_write_tag(ops, in.sender, mac, CS_TAG_LEN_MAC);
 }
 

@@ -134,6 +134,19 @@ __inline void cs_known_peer(const struct cs_hook *h, struct cs_who *ret)
 	ret->auth = where.identity ? CS_AUTH_OLDER : CS_AUTH_UNKNOWN;
 }
 
+/* Asks about the peer of a connection that exists: first whether its proof still counts. */
+__subprog void cs_ask_again(const struct cs_hook *h, struct cs_who *who, int server,
+			    struct cs_decision *d)
+{
+	__u8 flaw = who->auth == CS_AUTH_VERIFIED ? cs_claim_flaw(who->peer) : CS_REASON_NONE;
+
+	if (flaw)
+		cs_conclude(d, CS_VERDICT_DENY, flaw);
+	else
+		cs_ask(h, who, server ? CS_INGRESS : CS_EGRESS,
+		       server ? cs_local_port(h) : cs_remote_port(h), d);
+}
+
 /* Decides a connection that exists by the policy now in force. */
 __subprog int cs_decide_again(struct cs_hook *h)
 {
@@ -145,8 +158,7 @@ __subprog int cs_decide_again(struct cs_hook *h)
 
 	cs_known_peer(h, &who);
 	server = h->s->role == CS_ROLE_SERVER;
-	cs_ask(h, &who, server ? CS_INGRESS : CS_EGRESS,
-	       server ? cs_local_port(h) : cs_remote_port(h), &d);
+	cs_ask_again(h, &who, server, &d);
 	cs_apply(h->s, &who, &d);
 	if (before != d.result.verdict) {
 		cs_fill_report(h, &who, &r);

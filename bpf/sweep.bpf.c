@@ -8,6 +8,7 @@
  * the kernel has TCP_BPF_SOCK_OPS_CB_FLAGS (Linux 6.9).
  */
 #include "ask.h"
+#include "tag.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct net___cookie {
@@ -93,11 +94,15 @@ __subprog int cs_is_denied_now(struct cs_socket *s, const struct cs_ends *e)
 	struct cs_packet p;
 	struct cs_decision d;
 	struct cs_leg leg = {};
+	__u8 flaw;
 
 	cs_flow_at(s, e, &p);
 	leg.direction = s->role == CS_ROLE_SERVER ? CS_INGRESS : CS_EGRESS;
 	leg.port = p.dport;
-	if (cs_ask_policy(s, &p, &who, &leg, &d) < 0)
+	flaw = who.auth == CS_AUTH_VERIFIED ? cs_claim_flaw(who.peer) : CS_REASON_NONE;
+	if (flaw)
+		cs_conclude(&d, CS_VERDICT_DENY, flaw);
+	else if (cs_ask_policy(s, &p, &who, &leg, &d) < 0)
 		return 0;
 	if (d.result.verdict != CS_VERDICT_DENY)
 		return 0;

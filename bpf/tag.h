@@ -152,7 +152,59 @@ __inline __u8 cs_tag_flaw(const struct cs_options *o, __u8 length)
 		return CS_REASON_MALFORMED_PACKET;
 	if (o->tags > 1)
 		return CS_REASON_TAG_DUPLICATE;
-	return o->length == length ? CS_REASON_NONE : CS_REASON_TAG_MALFORMED;
+	if (o->length != length)
+		return o->length < length ? CS_REASON_TAG_TRUNCATED : CS_REASON_TAG_OVERSIZED;
+	return CS_REASON_NONE;
+}
+
+/*
+ * Whether this identity may be claimed by this node: it runs there, as far as this agent
+ * knows. A root user of another node has that node's keys and so can claim what he likes;
+ * of entities only that of sockets of no workload, which no policy trusts by default.
+ */
+__verified_once __u8 cs_scope_flaw(__u64 tag)
+{
+	__u8 mode = READ_ONCE(cs_control.node_scope);
+	__u64 key = tag & ~((__u64)(CS_PHASES - 1) << CS_PHASE_SHIFT);
+	__u32 *flags;
+
+	if (cs_tag_identity(tag) < CS_IDENTITY_FIRST)
+		return cs_tag_identity(tag) == CS_ENTITY_UNMANAGED ? CS_REASON_NONE
+								   : CS_REASON_WRONG_NODE;
+	if (mode == CS_NODE_SCOPE_OFF)
+		return CS_REASON_NONE;
+	flags = bpf_map_lookup_elem(&cs_scope, &key);
+	if (flags)
+		return READ_ONCE(*flags) & CS_SCOPE_REVOKED ? CS_REASON_REVOKED : CS_REASON_NONE;
+	if (mode == CS_NODE_SCOPE_ENFORCE)
+		return CS_REASON_WRONG_NODE;
+	cs_stat(CS_STAT_SCOPE_AUDITED);
+	return CS_REASON_NONE;
+}
+
+/*
+ * What speaks against a tag even before, or after, its MAC was checked: its node is not
+ * known or no longer good, or the identity is not of that node. CS_REASON_NONE: nothing.
+ */
+__inline __u8 cs_claim_flaw(__u64 tag)
+{
+	const struct cs_node_keys *keys = cs_keys_of(cs_tag_node(tag));
+	__u8 refusal;
+
+	if (!keys)
+		return CS_REASON_UNKNOWN_NODE;
+	refusal = READ_ONCE(keys->refusal);
+	return refusal ? refusal : cs_scope_flaw(tag);
+}
+
+/* Why a wrong MAC is wrong: a tag that names its receiver was sent back to it. (Two sockets
+ * of one identity on one node may talk, too: those have the right MAC.) */
+__inline __u8 cs_wrong_mac(const struct cs_mac_input *in)
+{
+	__u64 difference = (in->sender ^ in->receiver) &
+			   ~((__u64)(CS_PHASES - 1) << CS_PHASE_SHIFT);
+
+	return difference ? CS_REASON_BAD_MAC : CS_REASON_TAG_REFLECTED;
 }
 
 /*
@@ -162,7 +214,7 @@ __inline __u8 cs_tag_flaw(const struct cs_options *o, __u8 length)
 __verified_once __u8 cs_check_mac(const struct cs_options *o, const struct cs_mac_input *in)
 {
 	const struct cs_node_keys *keys;
-	__u8 phase;
+	__u8 phase, refusal;
 
 	if (!o || !in)
 		return CS_REASON_BAD_MAC;
@@ -170,24 +222,54 @@ __verified_once __u8 cs_check_mac(const struct cs_options *o, const struct cs_ma
 	keys = cs_keys_of(cs_tag_node(o->tag));
 	if (!keys)
 		return CS_REASON_UNKNOWN_NODE;
+	refusal = READ_ONCE(keys->refusal);
+	if (refusal)
+		return refusal;
 	if (!(READ_ONCE(keys->receive_valid) & (1 << phase)))
-		return CS_REASON_NO_KEY;
+		return READ_ONCE(keys->receive_past) & (1 << phase) ? CS_REASON_KEY_EXPIRED
+								    : CS_REASON_NO_KEY;
 	if (cs_mac(&keys->receive[phase], in) != o->mac)
-		return CS_REASON_BAD_MAC;
+		return cs_wrong_mac(in);
 	cs_stat(CS_STAT_TAGS_VERIFIED);
-	return CS_REASON_NONE;
+	return cs_scope_flaw(o->tag);
 }
 
-/* Makes a MAC for @node into @ret. Returns 0, or -1 when there is no key to send with. */
-__verified_once int cs_make_mac(__u16 node, __u8 phase, const struct cs_mac_input *in, __u64 *ret)
+/*
+ * The phase to send with. While the agent replaces keys it may have taken away those that
+ * were sent with until now, and not yet said which come after them: then any others that
+ * are there, as both sides have them. CS_PHASES: there are none.
+ */
+__inline __u8 cs_send_phase(const struct cs_node_keys *keys)
+{
+	__u32 phase = READ_ONCE(keys->send_phase) & (CS_PHASES - 1);
+	__u32 valid = READ_ONCE(keys->send_valid) & ((1 << CS_PHASES) - 1);
+
+	if (!valid)
+		return CS_PHASES;
+	/* Two bits for each value of @valid: the number of its lowest bit. No loop, so that the
+	 * verifier goes through the MAC once. */
+	if (!(valid & (1 << phase)))
+		phase = 0x12131210 >> (2 * valid) & (CS_PHASES - 1);
+	barrier_var(phase);
+	return phase;
+}
+
+/*
+ * Makes a MAC for @node into @ret, with the newest keys that both sides have; their phase
+ * goes into @in->sender. Returns 0, or -1 when there is no key to send with.
+ */
+__verified_once int cs_make_mac(__u16 node, struct cs_mac_input *in, __u64 *ret)
 {
 	const struct cs_node_keys *keys = cs_keys_of(node);
+	__u8 phase;
 
+	if (!in || !ret || !keys)
+		return -1;
+	phase = cs_send_phase(keys);
+	if (phase >= CS_PHASES)
+		return -1;
 	phase &= CS_PHASES - 1;
-	if (!in || !ret)
-		return -1;
-	if (!keys || !(READ_ONCE(keys->send_valid) & (1 << phase)))
-		return -1;
+	in->sender = cs_tag(cs_tag_node(in->sender), phase, cs_tag_identity(in->sender));
 	*ret = cs_mac(&keys->send[phase], in);
 	return 0;
 }

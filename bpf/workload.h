@@ -116,7 +116,7 @@ __inline void cs_socket_assign(struct cs_socket *s, __u32 slot, __u64 cgroup_id)
 			identity = READ_ONCE(workload->identity);
 		}
 	}
-	s->tag = cs_tag(cs_control.node, READ_ONCE(cs_control.phase), identity);
+	s->tag = cs_tag(cs_control.node, 0, identity);
 }
 
 /* Whether what @s says of its workload still holds. */

@@ -23,7 +23,7 @@
 #include "wire.h"
 
 /* Bump on any change of a pinned map's layout; part of every pin's name. */
-#define CS_ABI_VERSION 2
+#define CS_ABI_VERSION 3
 
 /* Limits. The agent refuses what does not fit, names the limit and keeps the last state. */
 #define CS_BANKS 2
@@ -34,6 +34,8 @@
 #define CS_ENDPOINTS_MAX 131072 /* known workload addresses */
 #define CS_CLASSES_MAX 16384 /* CIDR classes, tag networks included */
 #define CS_NODES_MAX 8192 /* nodes with keys; slot 0 is unused */
+#define CS_SCOPE_MAX 262144 /* pairs of a node and an identity that runs there */
+#define CS_VAULT_BYTES 256 /* of a sealed ring of node keys */
 #define CS_SERVICES_MAX 16384 /* addresses and ports of Services; slot 0 is unused */
 #define CS_BACKENDS_MAX 64 /* kinds of backends behind one of them; no two are alike */
 #define CS_NAMES_MAX 8192 /* distinct SPIFFE IDs; slot 0 is empty */
@@ -64,6 +66,9 @@ struct cs_addr {
 	X(4, KUBE_APISERVER, "KubeAPIServer") \
 	X(5, UNMANAGED, "Unmanaged")
 
+/* Stands for whoever is at the address of a revoked workload. */
+#define CS_IDENTITY_REVOKED 255
+
 enum cs_entity {
 #define X(num, name, text) CS_ENTITY_##name = (num),
 	CS_ENTITIES(X)
@@ -81,11 +86,18 @@ enum cs_deny_mode {
 	CS_DENY_REJECT = 1,
 };
 
+/* Whether a tag's identity must be known to run on the tag's node. */
+enum cs_node_scope {
+	CS_NODE_SCOPE_OFF = 0, /* there are no other nodes */
+	CS_NODE_SCOPE_AUDIT = 1, /* counted, let through */
+	CS_NODE_SCOPE_ENFORCE = 2,
+};
+
 /* ---- cs_control: one element, written by the agent. ---- */
 struct cs_control {
 	__u32 epoch; /* of the policy in force; its bank is epoch % CS_BANKS; 0: none yet */
 	__u16 node; /* own node number */
-	__u8 phase; /* key phase for new tags */
+	__u8 node_scope; /* enum cs_node_scope */
 	__u8 deny_mode; /* enum cs_deny_mode */
 	__u32 stamp; /* bumped after any change that decided sockets must be decided anew for */
 	__u32 cidrs; /* 1: some policy has a CIDR peer, so addresses of verified peers matter */
@@ -110,7 +122,13 @@ struct cs_workload {
 struct cs_subject {
 	__u32 ruleset[CS_DIRECTIONS]; /* index within the bank's rulesets */
 	__u32 generation; /* the workload slot's; another one: not for this workload */
-	__u32 valid; /* 1 once written for this bank */
+	__u32 standing; /* enum cs_subject_standing */
+};
+
+enum cs_subject_standing {
+	CS_SUBJECT_NONE = 0, /* not written for this bank */
+	CS_SUBJECT_VALID = 1,
+	CS_SUBJECT_REVOKED = 2, /* nothing of it passes, whatever the rules say */
 };
 
 /* cs_rulesets: array of struct cs_ruleset, index = bank * CS_RULESETS_MAX + ruleset. */
@@ -132,6 +150,7 @@ struct cs_name {
 /* cs_addresses: hash, struct cs_addr -> u32 slot of cs_endpoints */
 enum cs_endpoint_flags {
 	CS_ENDPOINT_SHARED = 1 << 0, /* several workloads claim it: infer nothing from it */
+	CS_ENDPOINT_REVOKED = 1 << 1, /* its workload is revoked: nothing from or to it passes */
 };
 
 struct cs_endpoint {
@@ -184,14 +203,34 @@ struct cs_service {
 	struct cs_backend backend[CS_BACKENDS_MAX];
 };
 
-/* cs_node_index: array, u16 node number -> u32 slot of cs_nodes, 0: unknown node */
+/*
+ * A phase names a pair of keys: the sender's parity * 2 + the receiver's parity.
+ * cs_node_index: array, u16 node number -> u32 slot of cs_nodes, 0: unknown node
+ */
 struct cs_node_keys {
 	__u32 node; /* repeats the number */
+	__u8 send_phase; /* to send with: whose keys are the newest that both sides have */
 	__u8 send_valid; /* bit per phase */
 	__u8 receive_valid;
-	__u8 pad[2];
+	__u8 receive_past; /* bit per phase: was valid, and its time is over */
+	__u8 refusal; /* enum cs_reason: why no tag of this node counts; 0: they do */
+	__u8 pad[7];
 	struct cs_key send[CS_PHASES]; /* this node -> that node */
 	struct cs_key receive[CS_PHASES]; /* that node -> this node */
+};
+
+/*
+ * cs_scope: hash, u64 tag word with the phase cleared (node and identity) -> u32 enum
+ * cs_scope_flags. Who may be claimed by which node.
+ */
+enum cs_scope_flags {
+	CS_SCOPE_KNOWN = 1 << 0, /* runs there */
+	CS_SCOPE_REVOKED = 1 << 1, /* ran there, and is revoked */
+};
+
+/* cs_vault: array of one; what the agent leaves for the one after it. Programs never read it. */
+struct cs_vault {
+	__u8 byte[CS_VAULT_BYTES];
 };
 
 /* ---- sockets ---- */
@@ -393,7 +432,7 @@ CS_ASSERT_SIZE(struct cs_class, 16);
 CS_ASSERT_SIZE(struct cs_service_key, 24);
 CS_ASSERT_SIZE(struct cs_backend, 16);
 CS_ASSERT_SIZE(struct cs_service, 40 + 16 * CS_BACKENDS_MAX);
-CS_ASSERT_SIZE(struct cs_node_keys, 136);
+CS_ASSERT_SIZE(struct cs_node_keys, 144);
 CS_ASSERT_SIZE(struct cs_socket, 120);
 CS_ASSERT_SIZE(struct cs_flow_key, 48);
 CS_ASSERT_SIZE(struct cs_flow, 32);

@@ -25,7 +25,7 @@
 	  "run an agent on the peer's node, or set authentication: IfAvailable on the rule")       \
 	X(20, BAD_MAC, "INVALID_IDENTITY", "the tag's MAC is wrong: forged, replayed or misbound", \
 	  "look for a host that forges tags, or for one whose clock or keys are off")              \
-	X(21, TAG_MALFORMED, "INVALID_IDENTITY", "the tag has a wrong length for its segment",     \
+	X(21, TAG_TRUNCATED, "INVALID_IDENTITY", "the tag is too short for its segment",           \
 	  "look for a device that rewrites TCP options")                                           \
 	X(22, TAG_DUPLICATE, "INVALID_IDENTITY", "the segment carries more than one tag",          \
 	  "look for a host that forges tags")                                                      \
@@ -64,7 +64,20 @@
 	  "the Fast Open cookie leaves no room for the tag",                                       \
 	  "the client's retry without Fast Open passes")                                           \
 	X(40, NO_BACKEND, "SERVICE_BACKEND_NOT_FOUND", "the Service has no ready backend",         \
-	  "look at the Service's EndpointSlices")
+	  "look at the Service's EndpointSlices")                                                  \
+	X(41, TAG_OVERSIZED, "INVALID_IDENTITY", "the tag is too long for its segment",            \
+	  "look for a host that forges tags")                                                      \
+	X(42, TAG_REFLECTED, "INVALID_IDENTITY", "the tag is the receiver's own, sent back to it", \
+	  "look for a host that forges tags")                                                      \
+	X(43, KEY_EXPIRED, "INVALID_IDENTITY", "the tag was made with a key whose time is over",   \
+	  "check the clocks and the key rotation of both nodes")                                   \
+	X(44, WRONG_NODE, "INVALID_IDENTITY",                                                      \
+	  "the peer's node claims an identity that does not run there",                            \
+	  "look at the node: it may be compromised; or at the Workload's node field")              \
+	X(45, REVOKED, "INVALID_IDENTITY", "the workload, its SPIFFE ID or its node is revoked",   \
+	  "see the Revocation; remove it to let the identity in again")                            \
+	X(46, NODE_EXPIRED, "INVALID_IDENTITY", "the certificate of the peer's node has expired",  \
+	  "see why that node's agent got no new one: countersign nodes")
 
 enum cs_reason {
 #define X(num, name, desc, text, remedy) CS_REASON_##name = (num),
@@ -109,7 +122,9 @@ enum cs_auth {
 	X(5, FLOWS_FULL, "flows_full", "datagram flows that could not be remembered")              \
 	X(6, STORAGE_FAILED, "storage_failed", "sockets without memory for their identity")        \
 	X(7, TORN_READS, "torn_reads", "table entries that changed while they were read")          \
-	X(8, ADOPTED, "adopted", "sockets older than the agent that were adopted")
+	X(8, ADOPTED, "adopted", "sockets older than the agent that were adopted")                 \
+	X(9, SCOPE_AUDITED, "scope_audited",                                                       \
+	  "claims of identities that do not run on the claiming node, let through")
 
 enum cs_stat {
 #define X(num, name, metric, text) CS_STAT_##name = (num),

@@ -45,7 +45,7 @@ static void expect_cgroup(size_t i, uint64_t id)
 	cr_expect_eq(workload(i)->cgroup_id, id);
 	subject = &dt.dp->view.subjects[dt.dp->control->epoch % CS_BANKS * CS_WORKLOADS_MAX + slot];
 	cr_expect_eq(subject->generation, workload(i)->generation);
-	cr_expect_eq(subject->valid, 1);
+	cr_expect_eq(subject->standing, CS_SUBJECT_VALID);
 }
 
 Test(datapath_cgroups, a_cgroup_comes_and_goes)

@@ -70,12 +70,12 @@ Test(datapath_commit, everything_lands_in_the_new_bank)
 	cr_expect_eq(w->identity, 1000);
 	cr_expect_gt(w->generation, 0);
 	cr_expect_str_eq(dt.dp->view.names[w->name].spiffe_id, "spiffe://example.org/ns/test/sa/a");
-	cr_expect_eq(subject(0)->valid, 1);
+	cr_expect_eq(subject(0)->standing, CS_SUBJECT_VALID);
 	cr_expect_eq(subject(0)->generation, w->generation);
 	cr_expect_eq(subject(0)->ruleset[CS_INGRESS], ALLOW);
 	cr_expect_eq(subject(0)->ruleset[CS_EGRESS], DENY);
 	cr_expect_eq(dt.dp->view.subjects[bank() * CS_WORKLOADS_MAX].ruleset[CS_INGRESS], DENY);
-	cr_expect_eq(dt.dp->view.subjects[bank() * CS_WORKLOADS_MAX].valid, 1);
+	cr_expect_eq(dt.dp->view.subjects[bank() * CS_WORKLOADS_MAX].standing, CS_SUBJECT_VALID);
 	cr_expect_eq(dt.dp->view.rulesets[bank() * CS_RULESETS_MAX].rules[1].id, 42);
 	cr_expect_eq(dt.dp->view.bitmaps[bank() * CS_BITMAPS_MAX + 1].word[3], ~0ULL);
 	cr_expect_eq(peer(1000)->identity, 1000);
@@ -151,7 +151,7 @@ Test(datapath_commit, what_is_gone_is_removed)
 	cr_expect_eq(datapath_test_slot("cs_identities", &identity), -ENOENT);
 	cr_expect_eq(datapath_test_slot("cs_addresses", &addr), -ENOENT);
 	cr_expect_eq(datapath_test_slot("cs_cidrs", &cidr), -ENOENT);
-	for (int i = 0; i < TABLES; i++)
+	for (int i = 0; i < TABLES_OF_IMAGE; i++)
 		cr_expect_eq(dt.dp->tables[i].slots.bound, 0, "%s", dt.dp->tables[i].what);
 }
 

@@ -139,7 +139,7 @@ static void clean_up(struct commit *c)
 	for (int i = 0; i < TABLES; i++)
 		slots_release(&dp->tables[i].slots);
 	commit_end_workloads(c);
-	for (int i = 0; i < TABLES; i++)
+	for (int i = 0; i < TABLES_OF_IMAGE; i++)
 		n += commit_remove_unwanted(c, &dp->tables[i]);
 	for (size_t i = 0; i < c->done.n; i++)
 		n += c->done.list[i].from != 0;

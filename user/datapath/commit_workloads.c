@@ -105,13 +105,21 @@ int commit_workloads(struct commit *c)
 
 /* ---- subjects ---- */
 
-static void write_subject(struct commit *c, uint32_t slot, const uint32_t *ruleset)
+static void write_subject(struct commit *c, uint32_t slot, const uint32_t *ruleset, bool revoked)
 {
 	*subject(c, c->bank, slot) = (struct cs_subject){
 		.ruleset = { ruleset[CS_INGRESS], ruleset[CS_EGRESS] },
 		.generation = c->dp->view.workloads[slot].generation,
-		.valid = 1,
+		.standing = revoked ? CS_SUBJECT_REVOKED : CS_SUBJECT_VALID,
 	};
+}
+
+/* What was at @from is at @to now; until its sockets have noticed they are subject to the same. */
+static void write_moved(struct commit *c, uint32_t from, uint32_t to)
+{
+	const struct cs_subject *moved = subject(c, c->bank, to);
+
+	write_subject(c, from, moved->ruleset, moved->standing == CS_SUBJECT_REVOKED);
 }
 
 /*
@@ -125,16 +133,16 @@ void commit_subjects(struct commit *c)
 	const struct slots *slots = &table->slots;
 
 	memset(subject(c, c->bank, 0), 0, CS_WORKLOADS_MAX * sizeof(struct cs_subject));
-	write_subject(c, 0, c->image->unmanaged_ruleset);
+	write_subject(c, 0, c->image->unmanaged_ruleset, false);
 	for (uint32_t slot = 1; slot < slots->top; slot++)
 		if (slots_is_bound(slots, slot) && !commit_wants(c, table, slot))
-			write_subject(c, slot, c->image->unmanaged_ruleset);
+			write_subject(c, slot, c->image->unmanaged_ruleset, false);
 	for (size_t i = 0; i < c->image->n_workloads; i++)
-		write_subject(c, c->workloads[i], c->image->workloads[i].ruleset);
+		write_subject(c, c->workloads[i], c->image->workloads[i].ruleset,
+			      c->image->workloads[i].revoked);
 	for (size_t i = 0; i < c->done.n; i++)
 		if (c->done.list[i].table == table && c->done.list[i].from)
-			write_subject(c, c->done.list[i].from,
-				      subject(c, c->bank, c->done.list[i].to)->ruleset);
+			write_moved(c, c->done.list[i].from, c->done.list[i].to);
 }
 
 /* ---- the end of a workload ---- */

@@ -90,6 +90,39 @@ int datapath_sweep(struct datapath *dp, int netns_fd, unsigned int *cut);
  */
 int datapath_adopt(struct datapath *dp, int netns_fd, unsigned int *not_adopted);
 
+/*
+ * Gives other nodes the keys @wanted, n elements, for their numbers; nodes that are not
+ * among them stay as they are. Waits for a grace period when keys are replaced or dropped.
+ * 1: some of them may do less than before, so that connections decide anew: sweep.
+ */
+int datapath_set_nodes(struct datapath *dp, const struct cs_node_keys *wanted, size_t n);
+
+/* Forgets the other nodes that @keep does not want. 1: there were such, sweep. */
+int datapath_keep_nodes(struct datapath *dp, bool (*keep)(void *arg, uint16_t node), void *arg);
+
+/* That an identity runs on a node. */
+struct datapath_scope {
+	uint64_t tag; /* cs_tag(node, 0, identity) */
+	uint32_t flags; /* enum cs_scope_flags; 0: does not run there (any more) */
+};
+
+/*
+ * Which identities run where: all of them, or only what changed. 1: some of it may do less
+ * than before, so that connections decide anew: sweep.
+ */
+int datapath_set_scope(struct datapath *dp, const struct datapath_scope *wanted, size_t n);
+int datapath_update_scope(struct datapath *dp, const struct datapath_scope *changes, size_t n);
+
+/* Whether that counts: enum cs_node_scope. */
+void datapath_set_node_scope(struct datapath *dp, uint8_t mode);
+
+/*
+ * A place in kernel memory for the node's own private keys, so that an agent that starts
+ * anew goes on with them, and no file ever holds them. Zero when nothing was left there.
+ */
+int datapath_vault_write(struct datapath *dp, const struct cs_vault *vault);
+int datapath_vault_read(struct datapath *dp, struct cs_vault *ret);
+
 typedef void (*datapath_event_fn)(const struct cs_event *event, void *arg);
 
 /* Hands all waiting events to @fn; returns their number. Never blocks. */
@@ -101,7 +134,6 @@ int datapath_event_fd(const struct datapath *dp);
 struct datapath_status {
 	uint32_t epoch; /* of the policy in force, 0: none */
 	uint16_t node;
-	uint8_t phase;
 	size_t workloads, identities, endpoints, classes, rulesets, bitmaps; /* in use */
 	size_t cgroups;
 	size_t programs_attached, programs_expected;

@@ -50,6 +50,9 @@ enum table_id {
 	TABLE_CLASSES, /* cs_cidr -> cs_classes: cs_cidrs */
 	TABLE_ENDPOINTS, /* cs_addr -> cs_endpoints: cs_addresses */
 	TABLE_SERVICES, /* cs_service_key -> cs_service_slots: cs_services */
+	TABLES_OF_IMAGE, /* what a commit does not want any more it takes away from the above */
+	TABLE_NODES = TABLES_OF_IMAGE, /* uint16_t number -> cs_nodes: cs_node_index */
+	TABLE_SCOPE, /* tag word -> nothing: cs_scope, see scope.c */
 	TABLES,
 };
 
@@ -66,6 +69,8 @@ struct datapath {
 	struct views view;
 	struct table tables[TABLES];
 	int cgroups; /* map cs_cgroups */
+	int vault; /* map cs_vault */
+	uint32_t scope_round; /* number of the last datapath_set_scope() */
 	int grace[2]; /* a map of maps and its inner map; see datapath_grace() */
 	int links[HOOKS]; /* -1: not attached */
 	bool unmatched; /* workloads of an earlier agent have not been matched by name yet */
@@ -130,6 +135,17 @@ int datapath_forget_rule_hits(struct datapath *dp);
 /* Maps the arrays; checks that the programs were built with the same layouts. */
 int views_open(struct datapath *dp);
 void views_close(struct datapath *dp);
+
+/* ---- load.c ---- */
+
+int datapath_random(void *to, size_t size);
+
+/* ---- nodes.c, scope.c ---- */
+
+/* Makes the node's own key, which the node shares with nobody. */
+int nodes_own_new(struct datapath *dp, uint16_t node);
+int nodes_adopt(struct datapath *dp);
+int scope_adopt(struct datapath *dp);
 
 /* ---- tables.c: slots ---- */
 

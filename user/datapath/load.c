@@ -9,14 +9,13 @@
  */
 #include "user/datapath/internal.h"
 
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
 #include <countersign.skel.h>
 
 #include "user/base/log.h"
-
-#define OWN_NODE_SLOT 1 /* of cs_nodes */
 
 static int print_debug(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -57,7 +56,10 @@ static int load(struct datapath *dp, uint32_t level)
 				     "has the verifier's words",
 				     strerror(-r));
 	dp->control = &skeleton->data_control->cs_control;
+	/* libbpf mapped it on a page of its own; it holds the secret of check words. */
+	madvise(skeleton->data_control, sizeof(*skeleton->data_control), MADV_DONTDUMP);
 	dp->cgroups = bpf_map__fd(skeleton->maps.cs_cgroups);
+	dp->vault = bpf_map__fd(skeleton->maps.cs_vault);
 	return 0;
 }
 
@@ -91,7 +93,7 @@ static int open_maps(struct datapath *dp, uint32_t level)
 
 /* ---- the node's own state ---- */
 
-static int fill_random(void *to, size_t size)
+int datapath_random(void *to, size_t size)
 {
 	ssize_t n = getrandom(to, size, 0);
 
@@ -103,17 +105,12 @@ static int fill_random(void *to, size_t size)
 /* Keys and secret go straight into the maps: there is no other copy. */
 static int start_fresh(struct datapath *dp, const struct datapath_options *options)
 {
-	struct cs_node_keys *own = &dp->view.nodes[OWN_NODE_SLOT];
-	int r = fill_random(&own->send[0], sizeof(own->send[0]));
+	int r = nodes_own_new(dp, options->node);
 
 	if (r >= 0)
-		r = fill_random(&dp->control->secret, sizeof(dp->control->secret));
+		r = datapath_random(&dp->control->secret, sizeof(dp->control->secret));
 	if (r < 0)
 		return r;
-	own->node = options->node;
-	own->receive[0] = own->send[0];
-	own->send_valid = own->receive_valid = 1 << 0;
-	dp->view.node_index[options->node].slot = OWN_NODE_SLOT;
 	dp->view.workloads[0].identity = CS_ENTITY_UNMANAGED;
 	dp->view.workloads[0].generation = 1;
 	dp->control->node = options->node;

@@ -148,7 +148,6 @@ int datapath_status(struct datapath *dp, struct datapath_status *ret)
 		return r;
 	s->epoch = dp->control->epoch;
 	s->node = dp->control->node;
-	s->phase = dp->control->phase;
 	s->workloads = dp->tables[TABLE_WORKLOADS].slots.bound;
 	s->identities = dp->tables[TABLE_PEERS].slots.bound;
 	s->endpoints = dp->tables[TABLE_ENDPOINTS].slots.bound;

@@ -22,6 +22,9 @@ static const struct table_spec table_specs[TABLES] = {
 			      "CS_ENDPOINTS_MAX" },
 	[TABLE_SERVICES] = { "cs_services", sizeof(struct cs_service_key), CS_SERVICES_MAX,
 			     "Service addresses", "CS_SERVICES_MAX" },
+	[TABLE_NODES] = { NULL, sizeof(uint16_t), CS_NODES_MAX, "nodes", "CS_NODES_MAX" },
+	[TABLE_SCOPE] = { "cs_scope", sizeof(uint64_t), CS_SCOPE_MAX, "pairs of node and identity",
+			  "CS_SCOPE_MAX" },
 };
 
 int tables_init(struct datapath *dp)
@@ -230,6 +233,10 @@ int tables_adopt(struct datapath *dp)
 		r = adopt_table(dp, &dp->tables[TABLE_ENDPOINTS], endpoint_repeats);
 	if (r >= 0)
 		r = adopt_table(dp, &dp->tables[TABLE_SERVICES], service_repeats);
+	if (r >= 0)
+		r = nodes_adopt(dp);
+	if (r >= 0)
+		r = scope_adopt(dp);
 	if (r >= 0)
 		r = adopt_workloads(dp);
 	for (uint32_t slot = 1; r >= 0 && slot < peers->top; slot++)
