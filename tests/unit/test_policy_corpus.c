@@ -44,7 +44,7 @@ static char *corpus_file(const char *directory, const char *name, size_t *ret_le
 static size_t set_objects(const struct policy_set *set)
 {
 	return set->workloads.n + set->policies.n + set->namespaces.n + set->nodes.n +
-	       set->services.n + set->slices.n + set->tests.n;
+	       set->services.n + set->slices.n + set->tests.n + set->revocations.n;
 }
 
 static void expect_plain(const char *text, const char *name)
@@ -132,6 +132,7 @@ static const char *const accepted[] = {
 	"network-policy-all-fields.yaml",
 	"cluster-network-policy-all-fields.yaml",
 	"identity-policy-all-fields.yaml",
+	"revocation-all-fields.yaml",
 };
 
 /* 0, or -EBADMSG with at least one error. */

@@ -10,6 +10,7 @@
 
 #define DOCUMENTS 14
 #define POLICY_DOCUMENTS 4 /* the first of them */
+#define REVOCATIONS 3 /* one of these */
 #define STEPS 300
 
 struct random_world {
@@ -20,6 +21,9 @@ struct random_world {
 	uint64_t state;
 	unsigned int efforts[3];
 	unsigned int refused;
+	unsigned int placements; /* compared, of those the revoked, and revoked addresses */
+	unsigned int revoked_placements;
+	unsigned int revoked_addresses;
 };
 
 static unsigned int roll(struct random_world *w, unsigned int n)
@@ -65,6 +69,10 @@ static void add_workload(struct random_world *w, struct bytes *text, unsigned in
 	if (i == 0 && document % 3 == 0)
 		add(text, "  cgroup: c%u\n", document);
 	if (roll(w, 3))
+		add(text, "  node: %s\n", PICK(w, "here", "host-a", "host-b"));
+	if (roll(w, 6) == 0 && !(i == 0 && document % 3 == 0))
+		add(text, "  trustDomain: %s\n", PICK(w, "example.org", "other.org"));
+	if (roll(w, 3))
 		add(text, "  addresses: [10.%u.0.%u]\n", roll(w, 3), roll(w, 60));
 	if (roll(w, 2))
 		add(text, "  ports: [{name: http, port: %s}]\n",
@@ -79,6 +87,7 @@ static const char *peer(struct random_world *w)
 		"{namespaceSelector: {matchLabels: {team: qa}}, selector: {matchLabels: {app: cache}}}",
 		"{namespaceSelector: {}}", "{serviceAccounts: [{namespace: ops, name: back}]}",
 		"{spiffeIDs: [\"spiffe://example.org/ns/*/sa/report-*\"]}",
+		"{spiffeIDs: [\"spiffe://other.org/ns/shop/sa/*\"]}",
 		"{cidrs: [{cidr: 10.1.0.0/16, except: [10.1.0.0/27]}]}", "{entities: [World]}",
 		"{selector: {matchLabels: {job-name: j1}}}");
 }
@@ -113,11 +122,26 @@ static void add_policy(struct random_world *w, struct bytes *text, unsigned int 
 		add_rules(w, text, "egress", "to");
 }
 
+/* Its own document: whatever else is in one that has it is compiled whole. */
+static void add_revocation(struct random_world *w, struct bytes *text)
+{
+	add(text, "---\napiVersion: countersign.dev/v1alpha1\nkind: Revocation\n"
+		  "metadata: {name: r}\nspec:\n  reason: random\n  nodes: [host-z]\n");
+	add(text, "  workloads: [{namespace: %s, name: w%u-%u}, {namespace: lab, name: nobody}]\n",
+	    PICK(w, "shop", "ops", "lab"), POLICY_DOCUMENTS + roll(w, 4), roll(w, 3));
+	if (roll(w, 2))
+		add(text, "  spiffeIDs: [\"spiffe://%s/ns/%s/sa/%s\"]\n",
+		    PICK(w, "example.org", "other.org"), PICK(w, "shop", "ops", "lab"),
+		    PICK(w, "front", "back"));
+}
+
 static char *write_document(struct random_world *w, unsigned int document)
 {
 	struct bytes text = { 0 };
-	unsigned int n = roll(w, 5);
+	unsigned int n = document == REVOCATIONS ? 0 : roll(w, 5);
 
+	if (document == REVOCATIONS)
+		add_revocation(w, &text);
 	for (unsigned int i = 0; i < n; i++) {
 		if (document < POLICY_DOCUMENTS || (document == POLICY_DOCUMENTS && i == 0))
 			add_policy(w, &text, document, i);
@@ -241,6 +265,63 @@ static void compare_endpoints(const struct image *a, const struct image *b, unsi
 	}
 }
 
+static const struct image_placement *live_placement(const struct image *image,
+						    const struct image_placement *like)
+{
+	const struct image_placement *found = NULL;
+
+	for (size_t i = 0; i < image->n_placements; i++) {
+		const struct image_placement *p = &image->placements[i];
+
+		if (p->gone || p->identity != like->identity || !streq(p->node, like->node) ||
+		    !streq(p->trust_domain, like->trust_domain))
+			continue;
+		cr_assert_null(found, "a pair is there twice");
+		found = p;
+	}
+	return found;
+}
+
+static void compare_placements(struct random_world *w, const struct image *b, unsigned int step)
+{
+	size_t live = 0;
+
+	for (size_t i = 0; i < w->image->n_placements; i++) {
+		cr_assert_eq(w->image->placements[i].gone, !w->image->placements[i].workloads);
+		live += !w->image->placements[i].gone;
+	}
+	cr_assert_eq(live, b->n_placements, "step %u: %zu placements, should be %zu", step, live,
+		     b->n_placements);
+	for (size_t i = 0; i < b->n_placements; i++) {
+		const struct image_placement *y = &b->placements[i];
+		const struct image_placement *x = live_placement(w->image, y);
+
+		cr_assert_not_null(x, "step %u: nobody on %s", step, y->node);
+		cr_assert_eq(x->workloads, y->workloads, "step %u", step);
+		cr_assert_eq(x->revoked, y->revoked, "step %u", step);
+		w->placements++;
+		w->revoked_placements += y->revoked > 0;
+	}
+	for (size_t i = 0; i < b->n_endpoints; i++)
+		w->revoked_addresses += !!(b->endpoints[i].flags & CS_ENDPOINT_REVOKED);
+}
+
+static void compare_revocations(const struct image *a, const struct image *b)
+{
+	cr_assert_eq(a->revocations.n_nodes, b->revocations.n_nodes);
+	cr_assert_eq(a->revocations.n_notes, b->revocations.n_notes);
+	cr_assert_eq(a->revocations.n_spiffe_ids, b->revocations.n_spiffe_ids);
+	for (size_t i = 0; i < a->revocations.n_spiffe_ids; i++)
+		cr_assert_str_eq(a->revocations.spiffe_ids[i], b->revocations.spiffe_ids[i]);
+	for (size_t i = 0; i < a->n_workloads; i++) {
+		char name[256];
+
+		snprintf(name, sizeof(name), "%s/%s", b->workloads[i].namespace,
+			 b->workloads[i].name);
+		cr_assert_eq(image_workload(a, name)->revoked, b->workloads[i].revoked, "%s", name);
+	}
+}
+
 /* What is gone, too, must be something that a commit can look at. */
 static void expect_in_range(const struct image *image, unsigned int step)
 {
@@ -264,6 +345,8 @@ static void compare(struct random_world *w, const struct image *fresh, unsigned 
 	expect_in_range(w->image, step);
 	compare_identities(w->image, fresh, step);
 	compare_endpoints(w->image, fresh, step);
+	compare_placements(w, fresh, step);
+	compare_revocations(w->image, fresh);
 }
 
 /* ---- stepping ---- */
@@ -320,7 +403,7 @@ static bool put_in_force(struct random_world *w, const struct policy_options *op
 		r = policy_engine_compile(w->engine, options, w->ids, POLICY_PEERS, &result,
 					  &errors);
 	/* Now and then the kernel has no room: the same again, with more effort. */
-	if (r == 0 && roll(w, 8) == 0)
+	if (r == 0 && roll(w, 8) == 0) /* what was done in place is undone */
 		r = policy_engine_compile(w->engine, options, w->ids, POLICY_WHOLE, &result,
 					  &errors);
 	policy_errors_done(&errors);
@@ -360,18 +443,22 @@ static void step(struct random_world *w, const struct policy_options *options, u
 	image_free(fresh);
 }
 
-static void run(uint64_t seed, unsigned int efforts[static 3])
+static void run(uint64_t seed, unsigned int efforts[static 3], unsigned int seen[static 3])
 {
 	struct random_world w = { .state = seed };
 	struct compiled c;
 
 	compiled_init(&c);
+	c.options.node_name = seed % 4 ? "here" : NULL;
 	cr_assert_eq(policy_engine_new(&w.engine), 0);
 	cr_assert_eq(rule_ids_new(&w.ids), 0);
 	for (unsigned int i = 0; i < STEPS; i++)
 		step(&w, &c.options, i);
 	for (unsigned int i = 0; i < 3; i++)
 		efforts[i] += w.efforts[i];
+	seen[0] += w.placements;
+	seen[1] += w.revoked_placements;
+	seen[2] += w.revoked_addresses;
 	for (unsigned int i = 0; i < DOCUMENTS; i++)
 		free(w.text[i]);
 	policy_engine_free(w.engine);
@@ -382,10 +469,12 @@ static void run(uint64_t seed, unsigned int efforts[static 3])
 
 Test(policy_engine_random, any_sequence_means_what_a_whole_compile_means, .timeout = 300)
 {
-	unsigned int efforts[3] = { 0 };
+	unsigned int efforts[3] = { 0 }, seen[3] = { 0 };
 
 	for (uint64_t seed = 1; seed <= 10; seed++)
-		run(seed, efforts);
+		run(seed, efforts, seen);
+	for (unsigned int i = 0; i < 3; i++)
+		cr_expect_gt(seen[i], 500, "kind %u: %u", i, seen[i]);
 	cr_expect_gt(efforts[POLICY_WHOLE], 100, "%u", efforts[POLICY_WHOLE]);
 	cr_expect_gt(efforts[POLICY_RULES], 100, "%u", efforts[POLICY_RULES]);
 	cr_expect_gt(efforts[POLICY_PEERS], 100, "%u", efforts[POLICY_PEERS]);

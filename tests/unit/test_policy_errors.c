@@ -69,8 +69,9 @@ static const struct error_case cases[] = {
 
 	/* workloads */
 	{ W META "spec: []\n", 4, "spec", "expected a mapping, got a list" },
-	{ W META "spec: {node: a}\n", 4, "spec.node",
-	  "unknown field, expected serviceAccount, cgroup, systemdUnit, addresses, ports or hostNetwork" },
+	{ W META "spec: {image: a}\n", 4, "spec.image",
+	  "unknown field, expected serviceAccount, cgroup, systemdUnit, addresses, ports, "
+	  "hostNetwork, node or trustDomain" },
 	{ W META "spec: {cgroup: a/../b}\n", 4, "spec.cgroup", "\"..\"" },
 	{ W META "spec: {cgroup: a//b}\n", 4, "spec.cgroup", "empty segment" },
 	{ W META "spec: {cgroup: a/}\n", 4, "spec.cgroup", "empty segment" },

@@ -47,6 +47,12 @@
 	"metadata: {name: np, namespace: shop}\n"                              \
 	"spec: {podSelector: {matchLabels: {app: b}}, policyTypes: [Egress], " \
 	"egress: [" egress "]}\n---\n"
+#define REVOKE(spec)                                               \
+	"apiVersion: countersign.dev/v1alpha1\nkind: Revocation\n" \
+	"metadata: {name: r}\nspec: {reason: theft, " spec "}\n---\n"
+#define WORKLOAD_D(spec)                                         \
+	"apiVersion: countersign.dev/v1alpha1\nkind: Workload\n" \
+	"metadata: {name: d, namespace: far}\nspec: {" spec "}\n---\n"
 #define FROM(app) "from: [{selector: {matchLabels: {app: " app "}}}]"
 #define TO(app) "to: [{selector: {matchLabels: {app: " app "}}}]"
 #define AUDIT(metadata)                                                                      \
@@ -109,6 +115,28 @@ static const struct lint_case cases[] = {
 	  CNP("{name: n, action: Accept, from: [{namespaces: {}}]}") },
 	{ LINT_CIDR_EMPTY, IN_A("from: [{cidrs: [{cidr: 10.9.0.0/16, except: [10.9.0.0/16]}]}]"),
 	  IN_A("from: [{cidrs: [{cidr: 10.9.0.0/16, except: [10.9.0.0/17]}]}]") },
+	{ LINT_REVOKED_NOBODY, REVOKE("workloads: [{namespace: shop, name: x}]"),
+	  REVOKE("workloads: [{namespace: shop, name: a}]") },
+	{ LINT_REVOKED_NOBODY, REVOKE("spiffeIDs: [\"spiffe://other.org/ns/shop/sa/a\"]"),
+	  REVOKE("spiffeIDs: [\"spiffe://example.org/ns/shop/sa/a\", "
+		 "\"spiffe://example.org/countersign/node/x\"]") },
+	{ LINT_REVOKED_NOBODY,
+	  REVOKE("spiffeIDs: [\"spiffe://example.org/ns/far/sa/default\"]")
+		  WORKLOAD_D("trustDomain: other.org"),
+	  REVOKE("spiffeIDs: [\"spiffe://other.org/ns/far/sa/default\"]")
+		  WORKLOAD_D("trustDomain: other.org") },
+	{ LINT_NODE_MISSING,
+	  WORKLOAD_D(
+		  "addresses: [10.1.0.9]") "apiVersion: countersign.dev/v1alpha1\n"
+					   "kind: Workload\nmetadata: {name: e}\nspec: {node: host-e}\n",
+	  WORKLOAD_D(
+		  "node: host-d") "apiVersion: countersign.dev/v1alpha1\n"
+				  "kind: Workload\nmetadata: {name: e}\nspec: {node: host-e}\n" },
+	{ LINT_PEER_EMPTY,
+	  IN_A("from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: far}}}]")
+		  WORKLOAD_D("trustDomain: other.org"),
+	  IN_A("from: [{spiffeIDs: [\"spiffe://*/ns/far/sa/*\"]}]")
+		  WORKLOAD_D("trustDomain: other.org") },
 	{ LINT_SHADOWED,
 	  IN_A("{action: Deny, from: [{selector: {}}]}, {" FROM("b") ", ports: [{port: 80}]}"),
 	  IN_A("{action: Deny, from: [{selector: {}}], ports: [{port: 81}]}, {" FROM(

@@ -294,7 +294,7 @@ static const struct refused_case refused[] = {
 	  "4: item: unknown field, expected apiVersion, kind or items" },
 	{ "apiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Pod, metadata: {name: n}}\n",
 	  "4: items[0].kind: expected Workload, IdentityPolicy, ClusterIdentityPolicy, NetworkPolicy, ClusterNetworkPolicy, "
-	  "AdminNetworkPolicy, BaselineAdminNetworkPolicy, Namespace, Node, Service, EndpointSlice, PolicyTest or List, got \"Pod\"" },
+	  "AdminNetworkPolicy, BaselineAdminNetworkPolicy, Namespace, Node, Service, EndpointSlice, PolicyTest, Revocation or List, got \"Pod\"" },
 	{ "apiVersion: v1\nkind: List\nitems: [text]\n",
 	  "3: items[0]: expected a mapping, got text" },
 	{ "apiVersion: v1\nkind: List\nitems:\n- apiVersion: v1\n  kind: Service\n  metadata: {name: s}\n  spec: {clusterIP: x}\n",

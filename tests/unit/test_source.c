@@ -99,7 +99,8 @@ Test(source, an_empty_directory_has_no_documents)
 
 Test(source, knows_manifests_by_name)
 {
-	static const char *const yes[] = { "a.yaml", "a.yml", "a.b.yaml", "~a.yaml", "a#.yml" };
+	static const char *const yes[] = { "a.yaml",  "a.yml",	"a.b.yaml",
+					   "~a.yaml", "a#.yml", "a.json" };
 	static const char *const no[] = { "a",	      ".yaml",	".a.yaml",     "a.yaml~",
 					  "#a.yaml#", "#a.yml", ".#a.yaml",    "a.yaml.swp",
 					  "a.yamlx",  "a.YAML", "a.yaml.orig", "..data" };

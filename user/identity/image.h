@@ -58,6 +58,39 @@ struct image_workload {
 	size_t n_isolated_by[CS_DIRECTIONS];
 	size_t n_enforcing[CS_DIRECTIONS]; /* of isolated_by: these come first, the rest audits */
 	bool host_network;
+	bool revoked;
+};
+
+/* An identity that runs on a node, this one included. No pair twice. */
+struct image_placement {
+	uint64_t identity;
+	char *trust_domain; /* of the node, which is the workload's */
+	char *node; /* its name */
+	uint32_t workloads; /* how many of that identity run there */
+	uint32_t revoked; /* how many of them are revoked; any: the pair is */
+	bool gone; /* none runs there any more; see struct image_delta */
+};
+
+/* A `Revocation` document, for people. */
+struct image_revocation_note {
+	char *file;
+	unsigned int line;
+	char *name;
+	char *reason;
+	char *ticket; /* or NULL */
+};
+
+/* What `Revocation` documents name. Workloads and SPIFFE IDs of workloads are in force by
+ * the flags above already; nodes and serial numbers are for whoever judges node records. */
+struct image_revocations {
+	char **nodes; /* names; each of the three lists is sorted, nothing in it twice */
+	size_t n_nodes;
+	char **serials; /* of certificates, lower-case hex without leading zeros */
+	size_t n_serials;
+	char **spiffe_ids;
+	size_t n_spiffe_ids;
+	struct image_revocation_note *notes; /* the documents, by name; none: nothing is revoked */
+	size_t n_notes;
 };
 
 struct image_identity {
@@ -102,10 +135,12 @@ struct image_backend {
 	uint64_t identity; /* 46-bit number, or an entity's: what its address stands for */
 	uint32_t class_index; /* 1 + index into classes, 0: none */
 	uint16_t port; /* the backend's own */
+	uint16_t pad; /* zero: they are compared as bytes */
 };
 
 struct image {
-	struct image_store *store; /* of the identities' strings; NULL: each is the image's own */
+	struct image_store *
+		store; /* of the identities' and placements' strings; NULL: each is the image's own */
 	struct cs_ruleset *rulesets;
 	size_t n_rulesets;
 	struct cs_bitmap *bitmaps; /* row 0 is empty */
@@ -124,6 +159,9 @@ struct image {
 	size_t n_services;
 	struct image_backend *backends;
 	size_t n_backends;
+	struct image_placement *placements;
+	size_t n_placements;
+	struct image_revocations revocations;
 	struct image_rule *rules; /* index = rule id; 0 is unused */
 	size_t n_rules;
 	size_t n_policies;
@@ -148,10 +186,13 @@ struct image_delta {
 	struct image_indexes endpoints; /* that came or changed */
 	struct image_indexes gone_identities;
 	struct image_indexes gone_endpoints;
+	struct image_indexes placements; /* that came or changed, or are gone; each once */
+	struct image_placement *before; /* what each of these was, in the same order */
 	size_t n_bitmaps; /* of the image before the change */
 	size_t n_names;
 	size_t n_identities;
 	size_t n_endpoints;
+	size_t n_placements;
 	bool restricts; /* connections that were allowed before may be denied now */
 };
 
@@ -159,6 +200,9 @@ void image_delta_done(struct image_delta *delta);
 
 /* Adds an index; -ENOMEM. */
 int image_indexes_add(struct image_indexes *indexes, uint32_t index);
+
+/* Adds placement @index, which is not in the delta yet, as it is before it changes; -ENOMEM. */
+int image_delta_placement(struct image_delta *delta, const struct image *image, uint32_t index);
 
 /* Makes the image what it was before the change. */
 void image_delta_undo(const struct image_delta *delta, struct image *image);

@@ -86,6 +86,33 @@ static const char *spiffe_check(const char *id, bool star)
 	return i == SPIFFE_SEGMENTS ? NULL : SPIFFE_FORM;
 }
 
+const char *spiffe_id_problem(const char *id)
+{
+	const char *s = id + strlen(SPIFFE_SCHEME);
+	size_t n;
+
+	if (!startswith(id, SPIFFE_SCHEME))
+		return "it must start with spiffe://";
+	if (strlen(id) > SPIFFE_ID_MAX)
+		return "it is longer than 2048 bytes";
+	n = strcspn(s, "/");
+	if (n == 0 || n > SPIFFE_TRUST_DOMAIN_MAX || strspn(s, TRUST_DOMAIN_CHARS) < n)
+		return "its trust domain must be 1 to 255 characters of a-z 0-9 . _ -";
+	if (!s[n])
+		return "it has no path";
+	while (*(s += n)) {
+		s++;
+		n = strcspn(s, "/");
+		if (n == 0)
+			return "it has an empty segment";
+		if (strspn(s, SEGMENT_CHARS) < n)
+			return "a segment may only have the characters a-z A-Z 0-9 . _ -";
+		if ((n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.'))
+			return "\".\" and \"..\" are no segments";
+	}
+	return NULL;
+}
+
 const char *spiffe_problem(const char *id)
 {
 	return spiffe_check(id, /* star= */ false);

@@ -26,6 +26,10 @@ int spiffe_build(const char *trust_domain, const char *namespace, const char *se
 /* What is wrong with a workload's ID, in words, or NULL. */
 const char *spiffe_problem(const char *id);
 
+/* The same for any SPIFFE ID with a path, of at most SPIFFE_ID_MAX bytes: a node's, say. */
+#define SPIFFE_ID_MAX 2048
+const char *spiffe_id_problem(const char *id);
+
 /* What is wrong with a pattern for such IDs, in words, or NULL. */
 const char *spiffe_pattern_problem(const char *pattern);
 

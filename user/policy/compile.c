@@ -2,6 +2,7 @@
 #include "user/policy/compile.h"
 
 #include "user/identity/spiffe.h"
+#include "user/policy/names.h"
 
 int compile_limit(struct compile *c, const struct limit *limit, const struct place *place)
 {
@@ -23,8 +24,9 @@ int compile_limit(struct compile *c, const struct limit *limit, const struct pla
 
 static int check_options(struct compile *c)
 {
-	const struct place place = { .file = "--trust-domain" };
-	const char *domain = c->options->trust_domain;
+	const struct place place = { .file = "--trust-domain" }, node = { .file = "--node-name" };
+	const char *domain = c->options->trust_domain, *name = c->options->node_name;
+	const char *problem = name ? node_name_problem(name) : NULL;
 
 	switch (c->options->default_verdict) {
 	case CS_VERDICT_ALLOW:
@@ -33,6 +35,10 @@ static int check_options(struct compile *c)
 		break;
 	default:
 		return -EINVAL;
+	}
+	if (problem) {
+		policy_errors_add(c->errors, &node, "", "\"%.64s\" %s", name, problem);
+		return -EBADMSG;
 	}
 	if (domain && spiffe_trust_domain_valid(domain))
 		return 0;
@@ -88,6 +94,8 @@ static int compile_alloc(struct compile *c)
 {
 	int r = alloc_image(c);
 
+	if (r == 0)
+		r = compile_alloc_placements(c);
 	if (r < 0)
 		return r;
 	c->identities = calloc(c->room, sizeof(*c->identities));
@@ -128,10 +136,11 @@ static void trim_image(const struct compile *c)
 /* The maps that tell who is there, in @c's own order; and all the others. */
 static void free_maps(struct compile *c)
 {
-	struct keymap *identities[] = { &c->by_record, &c->by_number, &c->by_name, &c->by_namespace,
-					&c->by_address };
-	struct keymap *others[] = { &c->noise,	 &c->by_ruleset, &c->by_peers,	&c->by_prefix,
-				    &c->by_bits, &c->foreign,	 &c->by_subject };
+	struct keymap *identities[] = { &c->by_record,	  &c->by_number,  &c->by_name,
+					&c->by_namespace, &c->by_address, &c->by_placement };
+	struct keymap *others[] = { &c->noise,	    &c->by_ruleset,  &c->by_peers,
+				    &c->by_prefix,  &c->by_bits,     &c->foreign,
+				    &c->by_subject, &c->revoked_ids, &c->revoked_names };
 
 	for (size_t i = 0; i < ARRAY_SIZE(identities) && !c->borrowed; i++)
 		keymap_done(identities[i]);
@@ -148,6 +157,7 @@ void compile_free(struct compile *c)
 	free(c->identities);
 	free(c->collected);
 	free(c->claims);
+	free(c->placement_changed);
 	if (!c->given)
 		image_free(c->image);
 	image_store_unref(c->store);
@@ -188,8 +198,9 @@ static int compile_who(struct compile *c, const struct compile *from)
 int compile_run(struct compile *c, const struct compile *from)
 {
 	static int (*const steps[])(struct compile * c) = {
-		compile_subjects, compile_rule_ids, compile_rulesets, compile_classes,
-		compile_rows,	  compile_places,   compile_services, compile_rule_texts,
+		compile_subjects, compile_rule_ids, compile_rulesets,
+		compile_classes,  compile_rows,	    compile_revocations,
+		compile_places,	  compile_services, compile_rule_texts,
 	};
 	int r = check_options(c);
 

@@ -8,7 +8,8 @@
  *   rulesets    their rules, sorted; peers become selectors when a rule first needs them
  *   classes     which CIDR selectors cover which prefix
  *   rows        equal sets of selector bits become one bitmap
- *   places      workloads of this node and endpoints, entities' among them
+ *   revocations who is revoked, for the steps behind it and for changes
+ *   places      workloads of this node, endpoints, entities' among them, and who runs where
  *   services    their addresses and ports, and who is behind them
  *
  * Steps return 0, -ENOMEM, or -ENOSPC and -EBADMSG with the error added.
@@ -49,6 +50,7 @@ struct peer_identity {
 	struct used_policy **policies; /* that select it, when `matched` */
 	size_t n_policies;
 	bool matched;
+	bool foreign; /* of another trust domain: no selector means it */
 };
 
 struct peer_namespace {
@@ -210,10 +212,18 @@ struct compile {
 	struct keymap by_address; /* -> endpoint */
 	uint32_t *claims; /* by endpoint: workloads that have the address */
 
+	/* who runs where, and who is revoked */
+	struct keymap by_placement; /* -> placement */
+	size_t placements_room; /* 0: this node has no name */
+	uint32_t *placement_changed; /* by placement: the last update that it is in */
+	uint32_t update; /* how many updates there were */
+	struct keymap revoked_ids; /* SPIFFE IDs */
+	struct keymap revoked_names; /* "namespace/name" of workloads */
+
 	/* for what comes later, see compile_update() */
 	struct keymap foreign; /* addresses of Nodes and of EndpointSlices */
 	struct cs_bitmap restricting; /* selectors of rules that do not just allow */
-	size_t n_gone; /* identities and endpoints */
+	size_t n_gone; /* identities, endpoints and placements */
 };
 
 /* Room for one more in a GROWING array; evaluates to false when there is no memory. */
@@ -233,14 +243,19 @@ int compile_rule_ids(struct compile *c);
 int compile_rulesets(struct compile *c);
 int compile_classes(struct compile *c);
 int compile_rows(struct compile *c);
+int compile_revocations(struct compile *c);
 int compile_places(struct compile *c);
 int compile_services(struct compile *c);
 int compile_rule_texts(struct compile *c);
 
+/* Whether the workload lives on this node. */
+bool workload_is_local(const struct policy_options *options, const struct workload *workload);
+
 /* Whether the workload is a subject: it is on this node, or all are. */
 static inline bool compile_is_subject(const struct compile *c, const struct workload *workload)
 {
-	return c->options->every_subject || workload->cgroup || workload->systemd_unit;
+	return c->options->every_subject ? !workload_is_foreign(c->options, workload)
+					 : workload_is_local(c->options, workload);
 }
 
 /* How many there can be: an offline image is sized by what it is made from. */
@@ -328,8 +343,22 @@ int compile_adopt(struct compile *c);
 /* The workload's identity, a new one if need be, in *@ret. */
 int compile_identity(struct compile *c, const struct workload *workload, uint32_t *ret);
 
-/* Whether the workload lives on this node. */
-bool compile_is_local(const struct workload *workload);
+/* Whether a Revocation names the workload, or its SPIFFE ID, which is names[@name_index]. */
+bool compile_is_revoked(const struct compile *c, const struct workload *workload,
+			uint32_t name_index);
+
+/* Room for the placements of this node's image. */
+int compile_alloc_placements(struct compile *c);
+
+/*
+ * 1 + index of the placement of a workload whose identity is @identity, a new one without
+ * workloads if need be; 0: it has no node that could speak for it.
+ */
+int compile_placement(struct compile *c, const struct workload *workload, uint32_t identity,
+		      uint32_t *ret);
+
+/* One workload more (or less) in a placement. */
+void compile_count_placement(struct compile *c, uint32_t index, bool revoked, bool comes);
 
 /* Notes what a new selector stands for; the selectors come in order. */
 int compile_note_selector(struct compile *c, const struct used_selector *selector);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who is there: entities, then each distinct record among the workloads. */
+#include "user/identity/salt.h"
 #include "user/identity/spiffe.h"
 #include "user/policy/compile.h"
 
@@ -120,6 +121,11 @@ static void chain(uint32_t *first, uint32_t *last, uint32_t *last_next, uint32_t
 	*last = i;
 }
 
+static const char *trust_domain_of(const struct compile *c, const struct workload *workload)
+{
+	return workload->trust_domain ?: c->options->trust_domain;
+}
+
 /* The slot of the workload's SPIFFE ID, which other identities may share. */
 static int get_name(struct compile *c, const struct workload *workload, uint32_t *ret)
 {
@@ -128,8 +134,8 @@ static int get_name(struct compile *c, const struct workload *workload, uint32_t
 	char id[CS_SPIFFE_ID_MAX], *kept;
 	int r;
 
-	r = spiffe_build(c->options->trust_domain, workload->namespace, workload->service_account,
-			 id);
+	r = spiffe_build(trust_domain_of(c, workload), workload->namespace,
+			 workload->service_account, id);
 	if (r < 0) {
 		policy_errors_add(c->errors, &workload->place, "spec.serviceAccount",
 				  "the SPIFFE ID of workload %s/%s would be longer than %d bytes: "
@@ -270,16 +276,30 @@ static int link_identity(struct compile *c, const struct workload *workload, uin
 {
 	uint32_t name = c->image->identities[i].name_index;
 	struct peer_namespace *namespace;
-	int r;
+	int r = 0;
 
-	r = get_namespace(c, workload->namespace, &namespace);
+	/* A namespace of another trust domain is none of ours, whatever its name. */
+	if (!c->identities[i].foreign)
+		r = get_namespace(c, workload->namespace, &namespace);
 	if (r < 0)
 		return r;
-	chain(&namespace->first, &namespace->last,
-	      &c->identities[namespace->last].next_in_namespace, i);
+	if (!c->identities[i].foreign)
+		chain(&namespace->first, &namespace->last,
+		      &c->identities[namespace->last].next_in_namespace, i);
 	chain(&c->name_first[name], &c->name_last[name],
 	      &c->identities[c->name_last[name]].next_of_name, i);
 	return 0;
+}
+
+/* Federated agents compute the same number, each with the salt of the workload's domain. */
+static int number_identity(const struct compile *c, const struct workload *workload,
+			   const struct bytes *record, uint64_t *ret)
+{
+	uint64_t salt[2] = { c->options->salt[0], c->options->salt[1] };
+
+	if (c->options->salt_by_domain && workload_is_foreign(c->options, workload))
+		identity_salt(workload->trust_domain, strlen(workload->trust_domain), salt);
+	return identity_number(salt, record, ret);
 }
 
 static int add_identity(struct compile *c, const struct workload *workload,
@@ -296,7 +316,9 @@ static int add_identity(struct compile *c, const struct workload *workload,
 	if (i >= limit.max || i >= c->room)
 		return compile_limit(c, &limit, &workload->place);
 	*identity = (struct image_identity){ 0 };
-	c->identities[i] = (struct peer_identity){ 0 };
+	c->identities[i] = (struct peer_identity){
+		.foreign = workload_is_foreign(c->options, workload),
+	};
 	if (!copy_labels(&c->store->arena, labels, &c->identities[i].labels))
 		return -ENOMEM;
 	copy = copy_workload(c, workload, i);
@@ -304,7 +326,7 @@ static int add_identity(struct compile *c, const struct workload *workload,
 		return -ENOMEM;
 	c->identities[i].workload = copy;
 	c->image->n_identities++;
-	r = identity_number(c->options->salt, record, &identity->identity);
+	r = number_identity(c, workload, record, &identity->identity);
 	if (r == 0)
 		r = check_collision(c, workload, i);
 	if (r == 0)
@@ -341,7 +363,7 @@ int compile_identity(struct compile *c, const struct workload *workload, uint32_
 {
 	struct label labels[MODEL_LABELS_MAX];
 	struct identity_record record = {
-		.trust_domain = c->options->trust_domain,
+		.trust_domain = trust_domain_of(c, workload),
 		.namespace = workload->namespace,
 		.service_account = workload->service_account,
 		.labels.item = labels,
@@ -349,6 +371,14 @@ int compile_identity(struct compile *c, const struct workload *workload, uint32_
 		.host_network = workload->host_network,
 	};
 
+	if (workload_is_foreign(c->options, workload) && !workload->node &&
+	    (workload->cgroup || workload->systemd_unit)) {
+		policy_errors_add(c->errors, &workload->place, "spec.trustDomain",
+				  "workload %s/%s runs on this node, whose trust domain is %s: "
+				  "leave it out, or name the node",
+				  workload->namespace, workload->name, c->options->trust_domain);
+		return -EBADMSG;
+	}
 	record_labels(c, workload, &record.labels);
 	return get_identity(c, workload, &record, ret);
 }

@@ -116,6 +116,7 @@ static int adopt_maps(struct compile *c, const struct compile *from)
 	c->by_name = from->by_name;
 	c->by_namespace = from->by_namespace;
 	c->by_address = from->by_address;
+	c->by_placement = from->by_placement;
 	c->n_gone = from->n_gone;
 	c->namespaces.item = arena_alloc(&c->arena, size);
 	if (!c->namespaces.item)

@@ -46,6 +46,14 @@ static int slice_compare(const void *a, const void *b)
 	return order ? order : strcmp(x->name, y->name);
 }
 
+static int revocation_compare(const void *a, const void *b)
+{
+	const struct revocation *x = *(struct revocation *const *)a;
+	const struct revocation *y = *(struct revocation *const *)b;
+
+	return strcmp(x->name, y->name);
+}
+
 /* A list of pointers, sorted: a copy, as the set is not ours. */
 static int sort(struct compile *c, void *items, size_t n,
 		int (*compare)(const void *, const void *), void **ret)
@@ -83,6 +91,8 @@ int compile_order(struct compile *c)
 		r = SORT(c, &set->services, service_compare);
 	if (r == 0)
 		r = SORT(c, &set->slices, slice_compare);
+	if (r == 0)
+		r = SORT(c, &set->revocations, revocation_compare);
 	c->set = set;
 	return r;
 }

@@ -32,6 +32,7 @@ static int add_workload(struct compile *c, size_t i)
 	ret->identity = identity->identity;
 	ret->name_index = identity->name_index;
 	ret->host_network = workload->host_network;
+	ret->revoked = compile_is_revoked(c, workload, identity->name_index);
 	memcpy(ret->ruleset, subject->ruleset, sizeof(ret->ruleset));
 	if (!ret->namespace || !ret->name || (workload->cgroup && !ret->cgroup) ||
 	    (workload->systemd_unit && !ret->systemd_unit))
@@ -40,12 +41,14 @@ static int add_workload(struct compile *c, size_t i)
 }
 
 /* An address that two claim: nothing can be inferred from it, unless they are the same. */
-static void share_endpoint(struct image_endpoint *endpoint, uint64_t identity, uint32_t local)
+static void share_endpoint(struct image_endpoint *endpoint, const struct image_endpoint *from)
 {
-	if (endpoint->identity != identity)
+	if (endpoint->identity != from->identity)
 		endpoint->flags |= CS_ENDPOINT_SHARED;
 	if (!endpoint->workload_index)
-		endpoint->workload_index = local;
+		endpoint->workload_index = from->workload_index;
+	/* Fail closed: a revoked one among those that have it is enough. */
+	endpoint->flags |= from->flags;
 }
 
 int compile_endpoint(struct compile *c, const struct place *place, const struct cs_addr *addr,
@@ -58,7 +61,7 @@ int compile_endpoint(struct compile *c, const struct place *place, const struct 
 	uint32_t i;
 
 	if (keymap_get(&c->by_address, addr, sizeof(*addr), &i)) {
-		share_endpoint(&c->image->endpoints[i], from->identity, from->workload_index);
+		share_endpoint(&c->image->endpoints[i], from);
 		c->claims[i]++;
 		return 0;
 	}
@@ -78,8 +81,11 @@ int compile_endpoint(struct compile *c, const struct place *place, const struct 
 static int add_endpoints(struct compile *c, size_t i, bool local)
 {
 	const struct workload *workload = c->set->workloads.item[i];
+	const struct image_identity *identity = &c->image->identities[c->identity_of[i]];
+	bool revoked = compile_is_revoked(c, workload, identity->name_index);
 	struct image_endpoint from = {
-		.identity = c->image->identities[c->identity_of[i]].identity,
+		.identity = identity->identity,
+		.flags = revoked ? CS_ENDPOINT_REVOKED : 0,
 		.workload_index = local ? (uint32_t)c->image->n_workloads : 0,
 	};
 	int r = 0;
@@ -118,6 +124,17 @@ static void adopt_endpoints(struct compile *c)
 		c->image->endpoints[i].workload_index = 0; /* that of another image */
 }
 
+static void adopt_placements(struct compile *c)
+{
+	const struct image *from = c->from->image;
+
+	if (!from->n_placements)
+		return;
+	memcpy(c->image->placements, from->placements,
+	       from->n_placements * sizeof(*c->image->placements));
+	c->image->n_placements = from->n_placements;
+}
+
 /* The last workload of the image has its addresses already; they lead to it. */
 static void lead_endpoints(struct compile *c, const struct workload *workload)
 {
@@ -130,28 +147,80 @@ static void lead_endpoints(struct compile *c, const struct workload *workload)
 			c->image->endpoints[i].workload_index = (uint32_t)c->image->n_workloads;
 }
 
-bool compile_is_local(const struct workload *workload)
+/* Who of this node has a cgroup or unit twice; nodes may share manifests, and each its own. */
+static int claim_place(struct compile *c, struct keymap *places, size_t i)
 {
-	return workload->cgroup || workload->systemd_unit;
+	const struct workload *workload = c->set->workloads.item[i], *first;
+	const char *place = workload->cgroup ?: workload->systemd_unit;
+	uint32_t other;
+	int r;
+
+	if (!place || !workload_is_local(c->options, workload))
+		return 0;
+	r = keymap_put(places, place, strlen(place), (uint32_t)i);
+	if (r != -EEXIST)
+		return r;
+	keymap_get(places, place, strlen(place), &other);
+	first = c->set->workloads.item[other];
+	policy_errors_add(c->errors, &workload->place,
+			  workload->cgroup ? "spec.cgroup" : "spec.systemdUnit",
+			  "workloads %s/%s and %s/%s (%s:%u) of this node have the same %s: give "
+			  "each its own, or correct a node",
+			  workload->namespace, workload->name, first->namespace, first->name,
+			  first->place.file, first->place.line,
+			  workload->cgroup ? "cgroup" : "unit");
+	return -EBADMSG;
+}
+
+static int claim_places(struct compile *c)
+{
+	_cleanup_keymap_ struct keymap places = { 0 };
+	int r = 0;
+
+	for (size_t i = 0; i < c->set->workloads.n && r == 0 && !c->options->every_subject; i++)
+		r = claim_place(c, &places, i);
+	return r;
+}
+
+/* The workload's own, and that it runs where it does. */
+static int add_place(struct compile *c, size_t i, bool local)
+{
+	const struct workload *workload = c->set->workloads.item[i];
+	uint32_t identity = c->identity_of[i], placement;
+	int r;
+
+	r = add_endpoints(c, i, local);
+	if (r == 0)
+		r = compile_placement(c, workload, identity, &placement);
+	if (r == 0 && placement)
+		compile_count_placement(
+			c, placement - 1,
+			compile_is_revoked(c, workload, c->image->identities[identity].name_index),
+			/* comes= */ true);
+	return r;
 }
 
 int compile_places(struct compile *c)
 {
 	const struct policy_set *set = c->set;
-	int r = 0;
+	int r = claim_places(c);
 
+	if (r < 0)
+		return r;
 	c->image->workloads = calloc(set->workloads.n + 1, sizeof(*c->image->workloads));
 	if (!c->image->workloads)
 		return -ENOMEM;
-	if (c->from)
+	if (c->from) {
 		adopt_endpoints(c);
+		adopt_placements(c);
+	}
 	for (size_t i = 0; i < set->workloads.n && r == 0; i++) {
 		bool local = compile_is_subject(c, set->workloads.item[i]);
 
 		if (local)
 			r = add_workload(c, i);
 		if (r == 0 && !c->from)
-			r = add_endpoints(c, i, local);
+			r = add_place(c, i, local);
 		if (r == 0 && c->from && local)
 			lead_endpoints(c, set->workloads.item[i]);
 	}

@@ -49,7 +49,8 @@ static bool peer_matches(const struct compile *c, const struct peer *peer, uint3
 	case PEER_SPIFFE:
 		return spiffe_matches(peer->name, name);
 	case PEER_SELECTOR:
-		return !(peer->pods_only && identity->workload->host_network) &&
+		return !identity->foreign &&
+		       !(peer->pods_only && identity->workload->host_network) &&
 		       in_namespaces(c, peer, identity->workload->namespace) &&
 		       selector_matches(&peer->labels, &identity->labels);
 	case PEER_CIDR:
@@ -173,7 +174,7 @@ static int address_goes(struct update *u, const struct cs_addr *addr)
 	    keymap_get(&c->foreign, addr, sizeof(*addr), &(uint32_t){ 0 }))
 		return -ESTALE;
 	endpoint = &c->image->endpoints[i];
-	if (endpoint->gone || endpoint->flags)
+	if (endpoint->gone || endpoint->flags & CS_ENDPOINT_SHARED)
 		return -ESTALE;
 	endpoint->gone = true;
 	c->claims[i] = 0;
@@ -202,12 +203,13 @@ static int address_comes(struct update *u, const struct workload *workload,
 
 	if (keymap_get(&c->foreign, &from->addr, sizeof(from->addr), &i))
 		return -ESTALE;
-	u->delta->restricts |= entities_matter(c);
+	u->delta->restricts |= entities_matter(c) || from->flags;
 	if (keymap_get(&c->by_address, &from->addr, sizeof(from->addr), &i)) {
 		endpoint = &c->image->endpoints[i];
 		if (!endpoint->gone)
 			return -ESTALE;
-		if (endpoint->identity == from->identity && !endpoint->workload_index) {
+		if (endpoint->identity == from->identity && !endpoint->workload_index &&
+		    endpoint->flags == from->flags) {
 			endpoint->gone = false;
 			c->claims[i] = 1;
 			c->n_gone--;
@@ -220,6 +222,31 @@ static int address_comes(struct update *u, const struct workload *workload,
 	return r < 0 ? r : image_indexes_add(&u->delta->endpoints, i);
 }
 
+/* ---- placements ---- */
+
+static int placement_changes(struct update *u, const struct workload *workload, uint32_t identity,
+			     bool comes)
+{
+	struct compile *c = u->c;
+	bool revoked = compile_is_revoked(c, workload, c->image->identities[identity].name_index);
+	uint32_t i;
+	int r;
+
+	r = compile_placement(c, workload, identity, &i);
+	if (r < 0 || !i)
+		return r;
+	if (!comes && !c->image->placements[i - 1].workloads)
+		return -ESTALE;
+	if (c->placement_changed[i - 1] != c->update)
+		r = image_delta_placement(u->delta, c->image, i - 1);
+	if (r < 0)
+		return r;
+	c->placement_changed[i - 1] = c->update;
+	u->delta->restricts |= !comes || revoked;
+	compile_count_placement(c, i - 1, revoked, comes);
+	return 0;
+}
+
 /* ---- workloads ---- */
 
 static int workload_goes(struct update *u, const struct workload *workload)
@@ -229,12 +256,14 @@ static int workload_goes(struct update *u, const struct workload *workload)
 	uint32_t i;
 	int r;
 
-	u->rules |= compile_is_local(workload);
+	u->rules |= workload_is_local(c->options, workload);
 	r = compile_identity(c, workload, &i);
 	if (r < 0 || i >= known || !c->identities[i].uses)
 		return r == -ENOMEM ? r : -ESTALE;
 	for (size_t a = 0; a < workload->n_addresses && r == 0 && !workload->host_network; a++)
 		r = address_goes(u, &workload->addresses[a]);
+	if (r == 0)
+		r = placement_changes(u, workload, i, /* comes= */ false);
 	if (r == 0 && --c->identities[i].uses == 0)
 		r = identity_goes(u, i);
 	return r;
@@ -247,13 +276,17 @@ static int workload_comes(struct update *u, const struct workload *workload)
 	uint32_t i;
 	int r;
 
-	u->rules |= compile_is_local(workload);
+	u->rules |= workload_is_local(c->options, workload);
 	r = compile_identity(c, workload, &i);
 	if (r < 0)
 		return r;
 	if (!c->identities[i].uses++)
 		r = identity_comes(u, i);
+	if (r == 0)
+		r = placement_changes(u, workload, i, /* comes= */ true);
 	from.identity = c->image->identities[i].identity;
+	if (compile_is_revoked(c, workload, c->image->identities[i].name_index))
+		from.flags = CS_ENDPOINT_REVOKED;
 	for (size_t a = 0; a < workload->n_addresses && r == 0 && !workload->host_network; a++) {
 		from.addr = workload->addresses[a];
 		r = address_comes(u, workload, &from);
@@ -264,7 +297,9 @@ static int workload_comes(struct update *u, const struct workload *workload)
 static bool is_littered(const struct compile *c)
 {
 	return c->n_gone > GARBAGE_MIN &&
-	       c->n_gone > (c->image->n_identities + c->image->n_endpoints) / 2;
+	       c->n_gone >
+		       (c->image->n_identities + c->image->n_endpoints + c->image->n_placements) /
+			       2;
 }
 
 int compile_update(struct compile *c, struct compile_changes *changes, struct image_delta *ret)
@@ -276,6 +311,8 @@ int compile_update(struct compile *c, struct compile_changes *changes, struct im
 	ret->n_endpoints = c->image->n_endpoints;
 	ret->n_bitmaps = c->image->n_bitmaps;
 	ret->n_names = c->image->n_names;
+	ret->n_placements = c->image->n_placements;
+	c->update++;
 	for (size_t i = 0; i < changes->n_gone && r == 0; i++)
 		r = workload_goes(&u, changes->gone[i]);
 	for (size_t i = 0; i < changes->n_come && r == 0; i++)

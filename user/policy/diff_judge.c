@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 
 #include "user/policy/diff_parts.h"
+#include "user/policy/party.h"
 
 #define BORDERS_MAX (2 * DIFF_SIDES * CS_RULES_MAX + 2)
 #define PROTOCOL_OTHER 253 /* for experiments (RFC 3692): no rule names it */
@@ -76,6 +77,8 @@ static struct diff_outcome ask(const struct differ *d, const struct probe *probe
 	};
 	struct cs_result result;
 
+	if (policy_revokes(probe->subject->revoked[s], probe->peer->revoked[s], &result))
+		return (struct diff_outcome){ .verdict = result.verdict, .reason = result.reason };
 	/* A node may always reach its own workloads, and they it. */
 	if (probe->peer->host && !probe->subject->host_network[s])
 		return (struct diff_outcome){ .verdict = CS_VERDICT_ALLOW,

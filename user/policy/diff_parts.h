@@ -25,6 +25,7 @@ struct diff_peer {
 	uint32_t class_row[DIFF_SIDES]; /* bitmap of the address */
 	bool verifiable; /* workloads are, entities are not */
 	bool host; /* the node itself */
+	bool revoked[DIFF_SIDES];
 	struct diff_members members;
 };
 
@@ -32,6 +33,7 @@ struct diff_peer {
 struct diff_subject {
 	uint32_t ruleset[DIFF_SIDES];
 	bool host_network[DIFF_SIDES];
+	bool revoked[DIFF_SIDES];
 	uint8_t direction;
 	struct diff_names names;
 };

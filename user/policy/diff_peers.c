@@ -2,6 +2,7 @@
 /* Peers, by what rules can see of them. */
 #include "user/policy/cases.h"
 #include "user/policy/diff_parts.h"
+#include "user/policy/party.h"
 
 /* What makes two peers the same; compared as bytes, so there are no holes. */
 struct peer_key {
@@ -9,6 +10,7 @@ struct peer_key {
 	uint32_t class_row[DIFF_SIDES];
 	uint32_t verifiable;
 	uint32_t host;
+	uint32_t revoked[DIFF_SIDES];
 };
 
 int diff_names_add(struct arena *arena, struct diff_names *names, const char *name)
@@ -78,6 +80,34 @@ static uint32_t identity_row(const struct image *image, uint64_t identity)
 	return 0;
 }
 
+static const struct image_endpoint *endpoint_at(const struct image *image,
+						const struct cs_addr *addr)
+{
+	for (size_t i = 0; i < image->n_endpoints; i++)
+		if (memcmp(&image->endpoints[i].addr, addr, sizeof(*addr)) == 0)
+			return &image->endpoints[i];
+	return NULL;
+}
+
+/* Whoever has that name, judged here or not (foreign ones are not); 0: nobody can tell. */
+static uint64_t identity_of(const struct image *image, const struct workload *workload)
+{
+	const struct image_workload *subject = diff_subject(image, workload);
+	const struct image_endpoint *endpoint = NULL;
+
+	if (subject)
+		return subject->identity;
+	if (workload->n_addresses && !workload->host_network)
+		endpoint = endpoint_at(image, &workload->addresses[0]);
+	if (endpoint && !(endpoint->flags & CS_ENDPOINT_SHARED))
+		return endpoint->identity;
+	for (size_t i = 0; i < image->n_identities; i++)
+		if (streq(image->identities[i].namespace, workload->namespace) &&
+		    streq(image->identities[i].workload, workload->name))
+			return image->identities[i].identity;
+	return 0;
+}
+
 static int add_peer(struct differ *d, const struct peer_key *key, const struct diff_member *member)
 {
 	struct peer_key *kept;
@@ -101,6 +131,7 @@ static int add_peer(struct differ *d, const struct peer_key *key, const struct d
 		.class_row = { key->class_row[0], key->class_row[1] },
 		.verifiable = key->verifiable,
 		.host = key->host,
+		.revoked = { key->revoked[0], key->revoked[1] },
 	};
 	return diff_members_add(&d->arena, &d->peers[d->n_peers++].members, member);
 }
@@ -117,9 +148,9 @@ static bool address_at(const struct workload *workload, size_t i, struct cs_cidr
 /* What the rules can see of a workload at its i-th address. */
 static struct peer_key key_at(const struct differ *d,
 			      const struct workload *const workload[static 2],
-			      const uint32_t row[static DIFF_SIDES], size_t i)
+			      const struct peer_key *base, size_t i)
 {
-	struct peer_key key = { .row = { row[0], row[1] }, .verifiable = true };
+	struct peer_key key = *base;
 	struct cs_cidr cidr;
 
 	for (int s = 0; s < DIFF_SIDES; s++)
@@ -147,23 +178,26 @@ static int add_workload_peer(struct differ *d, const struct workload *const work
 {
 	size_t n = MAX(MAX(workload[0]->n_addresses, workload[1]->n_addresses), (size_t)1);
 	struct diff_member member = { .name = name };
-	uint32_t row[DIFF_SIDES];
+	struct peer_key base = { .verifiable = true };
 	size_t first[MODEL_ADDRESSES_MAX]; /* addresses with a key of their own */
 	int r = 0;
 
 	for (int s = 0; s < DIFF_SIDES; s++) {
-		const struct image_workload *subject = diff_subject(d->side[s]->image, workload[s]);
+		const struct image *image = d->side[s]->image;
+		uint64_t identity = identity_of(image, workload[s]);
 
-		if (!subject)
+		if (!identity)
 			return 0;
-		row[s] = identity_row(d->side[s]->image, subject->identity);
+		base.row[s] = identity_row(image, identity);
+		base.revoked[s] =
+			party_is_revoked(image, diff_subject(image, workload[s]), identity);
 	}
 	for (size_t i = 0; i < MIN(n, (size_t)MODEL_ADDRESSES_MAX); i++) {
-		const struct peer_key key = key_at(d, workload, row, i);
+		const struct peer_key key = key_at(d, workload, &base, i);
 		bool seen = false;
 
 		for (uint32_t k = 0; k < member.of && !seen; k++) {
-			const struct peer_key other = key_at(d, workload, row, first[k]);
+			const struct peer_key other = key_at(d, workload, &base, first[k]);
 
 			seen = memcmp(&key, &other, sizeof(key)) == 0;
 		}
@@ -171,7 +205,7 @@ static int add_workload_peer(struct differ *d, const struct workload *const work
 			first[member.of++] = i;
 	}
 	for (uint32_t i = 0; i < member.of && r == 0; i++) {
-		const struct peer_key key = key_at(d, workload, row, first[i]);
+		const struct peer_key key = key_at(d, workload, &base, first[i]);
 
 		if (member.of > 1) {
 			member.address = address_text(d, workload[1], first[i]);
@@ -216,15 +250,6 @@ static int add_entities(struct differ *d)
 			     &(struct diff_member){ .name = entity_name(entity), .of = 1 });
 	}
 	return r;
-}
-
-static const struct image_endpoint *endpoint_at(const struct image *image,
-						const struct cs_addr *addr)
-{
-	for (size_t i = 0; i < image->n_endpoints; i++)
-		if (memcmp(&image->endpoints[i].addr, addr, sizeof(*addr)) == 0)
-			return &image->endpoints[i];
-	return NULL;
 }
 
 /* A node's address, or the API server's: CIDRs may mean it as well. */

@@ -2,11 +2,13 @@
 /* Subjects, by their rules. */
 #include "user/policy/cases.h"
 #include "user/policy/diff_parts.h"
+#include "user/policy/party.h"
 
 /* What makes two subjects the same; compared as bytes, so there are no holes. */
 struct subject_key {
 	uint32_t ruleset[DIFF_SIDES];
 	uint32_t host_network[DIFF_SIDES];
+	uint32_t revoked[DIFF_SIDES];
 	uint32_t direction;
 };
 
@@ -32,13 +34,15 @@ static int add_subject(struct differ *d, const struct subject_key *key, const ch
 	d->subjects[d->n_subjects] = (struct diff_subject){
 		.ruleset = { key->ruleset[0], key->ruleset[1] },
 		.host_network = { key->host_network[0], key->host_network[1] },
+		.revoked = { key->revoked[0], key->revoked[1] },
 		.direction = (uint8_t)key->direction,
 	};
 	return diff_names_add(&d->arena, &d->subjects[d->n_subjects++].names, name);
 }
 
+/* @revoked: by side. */
 static int add_pair(struct differ *d, const struct image_workload *const pair[static 2],
-		    const char *name)
+		    const bool revoked[static DIFF_SIDES], const char *name)
 {
 	int r = 0;
 
@@ -48,6 +52,7 @@ static int add_pair(struct differ *d, const struct image_workload *const pair[st
 		for (int s = 0; s < DIFF_SIDES; s++) {
 			key.ruleset[s] = pair[s]->ruleset[direction];
 			key.host_network[s] = pair[s]->host_network;
+			key.revoked[s] = revoked[s];
 		}
 		r = add_subject(d, &key, name);
 	}
@@ -64,6 +69,7 @@ static int find_on_side(struct differ *d, int s, struct diff_names *lonely)
 		const struct workload *workload = set->workloads.item[i], *other;
 		const char *name = diff_workload_name(&d->diff->arena, workload);
 		const struct image_workload *pair[DIFF_SIDES];
+		bool revoked[DIFF_SIDES] = { false };
 
 		if (!name)
 			return -ENOMEM;
@@ -74,8 +80,10 @@ static int find_on_side(struct differ *d, int s, struct diff_names *lonely)
 		}
 		pair[0] = diff_subject(d->side[0]->image, workload);
 		pair[1] = diff_subject(d->side[1]->image, other);
+		for (int k = 0; k < DIFF_SIDES && pair[0] && pair[1]; k++)
+			revoked[k] = party_is_revoked(d->side[k]->image, pair[k], 0);
 		if (s == 0 && pair[0] && pair[1])
-			r = add_pair(d, pair, name);
+			r = add_pair(d, pair, revoked, name);
 	}
 	return r;
 }
@@ -91,7 +99,7 @@ static int add_unmanaged(struct differ *d)
 		pair[s].host_network = true;
 	}
 	return add_pair(d, (const struct image_workload *const[]){ &pair[0], &pair[1] },
-			entity_name(CS_ENTITY_UNMANAGED));
+			(const bool[DIFF_SIDES]){ false, false }, entity_name(CS_ENTITY_UNMANAGED));
 }
 
 int diff_find_subjects(struct differ *d)

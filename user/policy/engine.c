@@ -50,8 +50,11 @@ static int document_parse(const struct policy_document *from, struct engine_docu
 		r = policy_set_parse(document->set, from->name, from->text, from->length, errors);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < document->set->workloads.n; i++)
-		document->n_local += compile_is_local(document->set->workloads.item[i]);
+	for (size_t i = 0; i < document->set->workloads.n; i++) {
+		const struct workload *workload = document->set->workloads.item[i];
+
+		document->n_placed += workload->node || workload->cgroup || workload->systemd_unit;
+	}
 	*ret = TAKE_PTR(document);
 	return 0;
 }
@@ -323,7 +326,9 @@ static struct cs_key options_digest(const struct policy_options *options)
 	const char *const *const lists[] = { options->tag_networks, options->host_addresses };
 
 	add_text(&sum, options->trust_domain);
-	sum.k1 += options->default_verdict + 256 * options->every_subject;
+	add_text(&sum, options->node_name);
+	sum.k1 += options->default_verdict + 256 * options->every_subject +
+		  512 * options->salt_by_domain;
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		for (size_t k = 0; lists[i] && lists[i][k]; k++)
 			add_text(&sum, lists[i][k]);
@@ -351,7 +356,8 @@ static int compile_staged(struct policy_engine *engine, struct compile_input *in
 	int r;
 
 	drop_next(engine);
-	r = engine_view(&engine->staged, from, &engine->next_view, input->errors);
+	r = engine_view(&engine->staged, from ? input->options : NULL, &engine->next_view,
+			input->errors);
 	if (r < 0)
 		return r;
 	input->set = engine->next_view;

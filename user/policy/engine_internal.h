@@ -9,7 +9,7 @@
 struct engine_document {
 	char *name;
 	struct policy_set *set;
-	size_t n_local; /* workloads of this node */
+	size_t n_placed; /* workloads that may be of this node */
 };
 
 /* Sorted by name. The digests lie together: they are all that is compared mostly. */
@@ -57,11 +57,11 @@ struct policy_engine {
 
 /*
  * All objects of @documents in a set, whose lists point into the documents' own; names given
- * twice are errors. @rules_only: of workloads only those of this node, and their claims are
- * not looked at.
+ * twice are errors. With @rules_only, which are the options to compile with, only those
+ * workloads that are of this node, and their claims are not looked at.
  */
-int engine_view(const struct engine_documents *documents, bool rules_only, struct policy_set **ret,
-		struct policy_errors *errors);
+int engine_view(const struct engine_documents *documents, const struct policy_options *rules_only,
+		struct policy_set **ret, struct policy_errors *errors);
 struct policy_set *engine_view_free(struct policy_set *view);
 
 /* What @own has for each of @n objects, in their order; no key: nothing. The caller frees. */

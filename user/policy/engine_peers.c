@@ -109,7 +109,8 @@ static bool same_ports(const struct named_ports *a, const struct named_ports *b)
 /* But for where it is written. */
 static bool same_workload(const struct workload *a, const struct workload *b)
 {
-	return streq(a->service_account, b->service_account) && same_text(a->cgroup, b->cgroup) &&
+	return streq(a->service_account, b->service_account) && same_text(a->node, b->node) &&
+	       same_text(a->trust_domain, b->trust_domain) && same_text(a->cgroup, b->cgroup) &&
 	       same_text(a->systemd_unit, b->systemd_unit) && same_labels(&a->labels, &b->labels) &&
 	       same_ports(&a->ports, &b->ports) && a->n_addresses == b->n_addresses &&
 	       (!a->n_addresses ||

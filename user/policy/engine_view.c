@@ -24,6 +24,7 @@ static const struct list_kind kinds[] = {
 	{ LIST(services), "this Service", ENGINE_HAS_OTHERS },
 	{ LIST(slices), "this EndpointSlice", ENGINE_HAS_OTHERS },
 	{ LIST(tests), "this PolicyTest", 0 },
+	{ LIST(revocations), "this Revocation", ENGINE_HAS_OTHERS },
 };
 
 static any_list *list_of(struct policy_set *set, const struct list_kind *kind)
@@ -125,10 +126,11 @@ static int add_places(struct policy_set *view, struct policy_set *set, struct po
 	return r < 0 || !set->units.n ? r : add_claims(&units, errors);
 }
 
-static void add_local(struct policy_set *view, const struct engine_document *document)
+static void add_local(struct policy_set *view, const struct engine_document *document,
+		      const struct policy_options *options)
 {
-	for (size_t i = 0; i < document->set->workloads.n && document->n_local; i++)
-		if (compile_is_local(document->set->workloads.item[i]))
+	for (size_t i = 0; i < document->set->workloads.n && document->n_placed; i++)
+		if (workload_is_local(options, document->set->workloads.item[i]))
 			view->workloads.item[view->workloads.n++] =
 				document->set->workloads.item[i];
 }
@@ -168,8 +170,8 @@ static void engine_view_freep(struct policy_set **view)
 	engine_view_free(*view);
 }
 
-int engine_view(const struct engine_documents *documents, bool rules_only, struct policy_set **ret,
-		struct policy_errors *errors)
+int engine_view(const struct engine_documents *documents, const struct policy_options *rules_only,
+		struct policy_set **ret, struct policy_errors *errors)
 {
 	_cleanup_(engine_view_freep) struct policy_set *view = calloc(1, sizeof(*view));
 	size_t before = errors->total;
@@ -178,12 +180,12 @@ int engine_view(const struct engine_documents *documents, bool rules_only, struc
 	for (size_t i = 0; i < documents->n && r == 0; i++) {
 		const struct engine_document *document = documents->item[i];
 
-		for (size_t k = rules_only; k < ARRAY_SIZE(kinds) && r == 0; k++)
+		for (size_t k = rules_only ? 1 : 0; k < ARRAY_SIZE(kinds) && r == 0; k++)
 			r = add_list(view, document->set, &kinds[k], errors);
 		if (r == 0 && !rules_only)
 			r = add_places(view, document->set, errors);
 		if (rules_only)
-			add_local(view, document);
+			add_local(view, document, rules_only);
 	}
 	if (r == 0 && errors->total != before)
 		r = -EBADMSG;

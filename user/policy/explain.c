@@ -147,7 +147,7 @@ static int explain_direction(const struct view *view, struct policy_explanation 
 				 peer->identity && peer->identity->identity >= CS_IDENTITY_FIRST,
 	};
 
-	if (!rules)
+	if (!rules || policy_revokes(view->subject->revoked, peer->revoked, &ret->result))
 		return 0;
 	if (is_self(view) || is_own_node(view)) {
 		decide(ret, CS_VERDICT_ALLOW, is_self(view) ? CS_REASON_SELF : CS_REASON_OWN_NODE);
@@ -185,12 +185,13 @@ static int explain_backend_ingress(const struct view *egress, struct policy_expl
 	view.peer = egress->subject;
 	for (size_t i = 0; i < image->n_workloads && r == 0; i++) {
 		const struct image_workload *workload = &image->workloads[i];
+		bool same = workload->ruleset[CS_INGRESS] == last && !workload->revoked;
 
-		if (!subject.identity || workload->identity != subject.identity->identity ||
-		    workload->ruleset[CS_INGRESS] == last)
+		if (!subject.identity || workload->identity != subject.identity->identity || same)
 			continue;
 		last = workload->ruleset[CS_INGRESS];
 		subject.workload = workload;
+		subject.revoked = party_is_revoked(image, workload, workload->identity);
 		r = explain_worst(&view, ret);
 	}
 	return r;

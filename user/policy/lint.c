@@ -187,7 +187,8 @@ int lint_policies(const struct policy_set *set, const struct image *image,
 		  const struct lint_options *options, struct findings *findings)
 {
 	static int (*const steps[])(struct lint * l) = {
-		lint_index, lint_select, lint_ports, lint_open, lint_time, lint_order, lint_reach,
+		lint_index, lint_select, lint_where, lint_ports,
+		lint_open,  lint_time,	 lint_order, lint_reach,
 	};
 	struct lint l = { .set = set, .image = image, .options = options, .findings = findings };
 	int r = 0;

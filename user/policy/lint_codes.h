@@ -53,6 +53,12 @@ enum lint_severity {
 	  "going out, a name is looked up at each workload; a prefix has none, so nothing "        \
 	  "matches there",                                                                         \
 	  "write the number, or select the workloads by their labels")                             \
+	X("CSP109", REVOKED_NOBODY, WARNING, "revocation of nobody",                               \
+	  "no Workload has the name or SPIFFE ID: it is misspelt, or those that had it are gone",  \
+	  "correct it; a Revocation may stay when the workload is gone")                           \
+	X("CSP110", NODE_MISSING, INFO, "workload without a node",                                 \
+	  "other workloads name their nodes: no node may speak for it, so it is never verified",   \
+	  "set spec.node to the node it runs on; leave it out where no agent runs")                \
 	X("CSP201", SHADOWED, WARNING, "rule that never decides",                                  \
 	  "an earlier rule with another action covers all that it covers, for every subject",      \
 	  "put it first, give its policy a lower priority, or delete it")                          \

@@ -6,17 +6,18 @@
 
 static bool is_workload(const struct lint *l, const struct peer *peer, const struct workload *w)
 {
+	bool foreign = workload_is_foreign(l->options->compile, w);
 	char id[CS_SPIFFE_ID_MAX];
 
 	switch (peer->kind) {
 	case PEER_SERVICE_ACCOUNT:
-		return streq(peer->name, w->service_account);
+		return !foreign && streq(peer->name, w->service_account);
 	case PEER_SPIFFE:
-		return spiffe_build(l->options->compile->trust_domain, w->namespace,
-				    w->service_account, id) == 0 &&
+		return spiffe_build(w->trust_domain ?: l->options->compile->trust_domain,
+				    w->namespace, w->service_account, id) == 0 &&
 		       spiffe_matches(peer->name, id);
 	case PEER_SELECTOR:
-		return selector_matches(&peer->labels, &w->labels) &&
+		return !foreign && selector_matches(&peer->labels, &w->labels) &&
 		       !(peer->pods_only && w->host_network);
 	default:
 		return false;

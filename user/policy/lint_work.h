@@ -92,6 +92,7 @@ bool lint_selector_impossible(const struct selector *selector);
 
 int lint_index(struct lint *l); /* rules by id, workloads by namespace */
 int lint_select(struct lint *l); /* subjects and peers that mean nobody */
+int lint_where(struct lint *l); /* revocations of nobody, workloads of no node */
 int lint_ports(struct lint *l); /* names of ports */
 int lint_open(struct lint *l); /* what is wide open */
 int lint_time(struct lint *l); /* expiry, Audit, roll-out */

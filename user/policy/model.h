@@ -22,6 +22,7 @@
 #define MODEL_ENDPOINTS_MAX 1000 /* endpoints of a slice: as many as the API allows */
 #define MODEL_FILES_MAX 256 /* files of a PolicyTest */
 #define MODEL_CASES_MAX 10000 /* cases of a PolicyTest */
+#define MODEL_REVOCATIONS_MAX 1024 /* entries of one list of a Revocation */
 
 /* Where something was written. */
 struct place {
@@ -148,12 +149,21 @@ struct workload {
 	const char *service_account;
 	const char *cgroup; /* or NULL */
 	const char *systemd_unit; /* or NULL */
+	const char *node; /* where it runs, or NULL */
+	const char *trust_domain; /* NULL: the agent's own */
 	struct labels labels;
 	struct named_ports ports;
 	struct cs_addr *addresses;
 	size_t n_addresses;
 	bool host_network; /* uses its node's addresses: none of them is its own */
 };
+
+/* Whether the workload is of another trust domain. It is judged there, never here. */
+static inline bool workload_is_foreign(const struct policy_options *options,
+				       const struct workload *workload)
+{
+	return workload->trust_domain && !streq(workload->trust_domain, options->trust_domain);
+}
 
 /* A Node object: its addresses are RemoteNode, but for those of this host. */
 struct node_object {
@@ -198,6 +208,31 @@ struct endpoint_slice {
 	size_t n_ports;
 	struct backend *backends;
 	size_t n_backends;
+};
+
+#define OBJECT_NAME_MAX 320 /* bytes of "namespace/name" */
+
+/* "namespace/name" in two parts. */
+struct workload_name {
+	const char *namespace;
+	const char *name;
+};
+
+/* A Revocation: who and what is let in no more. */
+struct revocation {
+	struct place place;
+	const char *name;
+	const char *reason;
+	const char *ticket; /* or NULL */
+	const char *approver; /* or NULL */
+	struct workload_name *workloads;
+	size_t n_workloads;
+	const char **spiffe_ids; /* of workloads and of nodes */
+	size_t n_spiffe_ids;
+	const char **serials; /* lower-case hex without leading zeros */
+	size_t n_serials;
+	const char **nodes; /* names */
+	size_t n_nodes;
 };
 
 /* One case of a PolicyTest: what the policies should say to a flow. */
@@ -254,8 +289,9 @@ struct policy_set {
 	MODEL_LIST(struct service) services;
 	MODEL_LIST(struct endpoint_slice) slices;
 	MODEL_LIST(struct policy_test) tests;
-	struct keymap cgroups; /* path -> workload */
-	struct keymap units; /* systemd unit -> workload */
+	MODEL_LIST(struct revocation) revocations;
+	struct keymap cgroups; /* path -> workload; "node//path" of those that name a node */
+	struct keymap units; /* systemd unit -> workload; likewise */
 };
 
 /* Whether @labels meet every requirement. */

@@ -3,6 +3,7 @@
 
 #define DNS_LABEL_MAX 63
 #define DNS_SUBDOMAIN_MAX 253
+#define NODE_NAME_LENGTH_MAX 63
 #define LABEL_NAME_MAX 63
 #define PORT_NAME_MAX 15
 #define CGROUP_PATH_MAX 1024
@@ -66,6 +67,13 @@ const char *dns_subdomain_problem(const char *name)
 		if (!name[n])
 			return NULL;
 	}
+}
+
+const char *node_name_problem(const char *name)
+{
+	if (strlen(name) > NODE_NAME_LENGTH_MAX || dns_subdomain_problem(name))
+		return "is no node's name: labels of a-z 0-9 - with dots between, at most 63 bytes";
+	return NULL;
 }
 
 const char *label_key_problem(const char *key)

@@ -10,6 +10,9 @@ const char *dns_label_problem(const char *name);
 /* RFC 1123 subdomain: labels with dots between. At most 253 bytes. */
 const char *dns_subdomain_problem(const char *name);
 
+/* A node: a subdomain, at most 63 bytes, as it is part of a SPIFFE ID and of node records. */
+const char *node_name_problem(const char *name);
+
 /* A label's key, "[prefix/]name", and its value, as in Kubernetes. */
 const char *label_key_problem(const char *key);
 const char *label_value_problem(const char *value);

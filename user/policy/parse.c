@@ -37,6 +37,7 @@ static const struct kind kinds[] = {
 	{ "Service", "v1", parse_service, .upstream = true, .whole = true },
 	{ "EndpointSlice", "discovery.k8s.io/v1", parse_slice, .upstream = true, .whole = true },
 	{ "PolicyTest", API_VERSION, parse_test, .cluster = false },
+	{ "Revocation", API_VERSION, parse_revocation, .cluster = true },
 };
 
 int parse_elsewhere(struct parse *p, const struct node *node, void *target)
@@ -57,6 +58,13 @@ int parse_dns_label(struct parse *p, const struct node *node, void *target)
 int parse_dns_name(struct parse *p, const struct node *node, void *target)
 {
 	static const struct text_spec spec = { "a name", dns_subdomain_problem };
+
+	return parse_checked_text(p, node, &spec, target);
+}
+
+int parse_node_name(struct parse *p, const struct node *node, void *target)
+{
+	static const struct text_spec spec = { "a node's name", node_name_problem };
 
 	return parse_checked_text(p, node, &spec, target);
 }

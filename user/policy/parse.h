@@ -16,6 +16,8 @@ struct meta {
 /* Field functions; the target's type is in front. */
 int parse_dns_label(struct parse *p, const struct node *node, void *target); /* const char * */
 int parse_dns_name(struct parse *p, const struct node *node, void *target); /* const char * */
+int parse_node_name(struct parse *p, const struct node *node, void *target); /* const char * */
+int parse_remark(struct parse *p, const struct node *node, void *target); /* const char * */
 int parse_labels(struct parse *p, const struct node *node, void *target); /* struct labels */
 int parse_selector(struct parse *p, const struct node *node, void *target); /* struct selector */
 int parse_protocol(struct parse *p, const struct node *node, void *target); /* uint8_t */
@@ -63,6 +65,7 @@ int parse_node(struct parse *p, const struct node *document, const struct meta *
 int parse_service(struct parse *p, const struct node *document, const struct meta *meta);
 int parse_test(struct parse *p, const struct node *spec, const struct meta *meta);
 int parse_slice(struct parse *p, const struct node *document, const struct meta *meta);
+int parse_revocation(struct parse *p, const struct node *spec, const struct meta *meta);
 
 /*
  * Gives an object its place in the set. A second object of a kind, namespace and name is
@@ -75,3 +78,4 @@ int set_add_node(struct parse *p, struct node_object *node);
 int set_add_service(struct parse *p, struct service *service);
 int set_add_slice(struct parse *p, struct endpoint_slice *slice);
 int set_add_test(struct parse *p, struct policy_test *test);
+int set_add_revocation(struct parse *p, struct revocation *revocation);

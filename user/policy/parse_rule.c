@@ -65,7 +65,7 @@ int parse_moment(struct parse *p, const struct node *node, void *target)
 	return 0;
 }
 
-static int parse_remark(struct parse *p, const struct node *node, void *target)
+int parse_remark(struct parse *p, const struct node *node, void *target)
 {
 	static const struct text_spec spec = { "text", remark_problem };
 

@@ -2,6 +2,7 @@
 /* kind: Workload */
 #include <netinet/in.h>
 
+#include "user/identity/spiffe.h"
 #include "user/policy/names.h"
 #include "user/policy/parse.h"
 
@@ -122,6 +123,20 @@ static int parse_addresses(struct parse *p, const struct node *node, void *targe
 	return r;
 }
 
+static const char *trust_domain_problem(const char *text)
+{
+	return spiffe_trust_domain_valid(text)
+		       ? NULL
+		       : "is no trust domain: expected 1 to 255 of a-z 0-9 . _ -";
+}
+
+static int parse_trust_domain(struct parse *p, const struct node *node, void *target)
+{
+	static const struct text_spec spec = { "a trust domain", trust_domain_problem };
+
+	return parse_checked_text(p, node, &spec, target);
+}
+
 static const struct field workload_fields[] = {
 	{ "serviceAccount", FIELD(struct workload, service_account, parse_dns_name) },
 	{ "cgroup", FIELD(struct workload, cgroup, parse_cgroup) },
@@ -129,6 +144,8 @@ static const struct field workload_fields[] = {
 	{ "addresses", .parse = parse_addresses, .offset = 0 },
 	{ "ports", FIELD(struct workload, ports, parse_named_ports) },
 	{ "hostNetwork", FIELD(struct workload, host_network, parse_bool) },
+	{ "node", FIELD(struct workload, node, parse_node_name) },
+	{ "trustDomain", FIELD(struct workload, trust_domain, parse_trust_domain) },
 	{ 0 },
 };
 

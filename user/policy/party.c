@@ -54,6 +54,35 @@ static uint64_t entity_at(const struct image *image, const struct cs_addr *addr,
 									: CS_ENTITY_WORLD;
 }
 
+bool policy_revokes(bool subject, bool peer, struct cs_result *ret)
+{
+	if (!subject && !peer)
+		return false;
+	*ret = (struct cs_result){ .verdict = CS_VERDICT_DENY, .reason = CS_REASON_REVOKED };
+	return true;
+}
+
+bool party_is_revoked(const struct image *image, const struct image_workload *workload,
+		      uint64_t identity)
+{
+	uint32_t index = workload ? (uint32_t)(workload - image->workloads) + 1 : 0;
+	bool revoked = workload && workload->revoked;
+
+	if (!image->revocations.n_notes)
+		return false;
+	for (size_t i = 0; i < image->n_endpoints && !revoked; i++) {
+		const struct image_endpoint *endpoint = &image->endpoints[i];
+
+		revoked = !endpoint->gone && endpoint->flags & CS_ENDPOINT_REVOKED &&
+			  (workload ? endpoint->workload_index == index
+				    : endpoint->identity == identity);
+	}
+	for (size_t i = 0; i < image->n_placements && !revoked && !workload; i++)
+		revoked = image->placements[i].identity == identity && !image->placements[i].gone &&
+			  image->placements[i].revoked;
+	return revoked;
+}
+
 /* An address: what can be inferred from it, as the kernel does. */
 static int party_by_address(const struct image *image, const char *text, struct party *ret)
 {
@@ -68,6 +97,7 @@ static int party_by_address(const struct image *image, const char *text, struct 
 		ret->identity = find_identity(image, entity_at(image, &addr, ret->class_index));
 		return 0;
 	}
+	ret->revoked = endpoint->flags & CS_ENDPOINT_REVOKED;
 	if (endpoint->flags & CS_ENDPOINT_SHARED)
 		return 0; /* nothing may be inferred */
 	if (endpoint->workload_index)
@@ -153,6 +183,7 @@ static int party_by_name(const struct image *image, const char *text, uint8_t fa
 	if (!ret->identity)
 		return -ENOENT;
 	ret->class_index = class_of_workload(image, ret, family);
+	ret->revoked = party_is_revoked(image, ret->workload, ret->identity->identity);
 	return 0;
 }
 
@@ -188,6 +219,7 @@ struct party party_of_backend(const struct image *image, const struct image_back
 	return (struct party){
 		.identity = find_identity(image, backend->identity),
 		.class_index = backend->class_index,
+		.revoked = party_is_revoked(image, NULL, backend->identity),
 		.by_service = true,
 	};
 }

@@ -55,10 +55,12 @@ struct rule_ids *rule_ids_free(struct rule_ids *ids); /* returns NULL, takes it 
 
 struct policy_options {
 	const char *trust_domain; /* "example.org" */
+	const char *node_name; /* this node's; NULL: there are no others, and `node` says nothing */
 	uint8_t default_verdict; /* enum cs_verdict: when no policy isolates a direction */
 	const char *const *tag_networks; /* CIDRs, NULL-terminated, or NULL */
 	const char *const *host_addresses; /* the node's own, as CIDRs, NULL-terminated, or NULL */
 	uint64_t salt[2]; /* cluster salt: keys the identity numbers */
+	bool salt_by_domain; /* it follows from the trust domain's name: others have their own */
 	uint64_t realtime_ns; /* now; CLOCK_REALTIME and CLOCK_BOOTTIME of one moment, */
 	uint64_t boottime_ns; /* to turn `expires` into kernel time */
 	bool every_subject; /* judge every workload as if it ran here: for tools that work on files */

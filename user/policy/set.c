@@ -23,6 +23,7 @@ struct policy_set *policy_set_free(struct policy_set *set)
 	keymap_done(&set->services.names);
 	keymap_done(&set->slices.names);
 	keymap_done(&set->tests.names);
+	keymap_done(&set->revocations.names);
 	keymap_done(&set->cgroups);
 	keymap_done(&set->units);
 	arena_done(&set->arena);
@@ -69,6 +70,25 @@ static char *full_name(struct arena *arena, const char *namespace, const char *n
 	return full;
 }
 
+/*
+ * Nodes may share a directory of manifests, and each has its own cgroups: "node//place". No
+ * node's name has a slash, and no cgroup or unit begins with one. NULL: there is no place, or
+ * no memory.
+ */
+static char *place_key(struct arena *arena, const struct workload *workload, const char *place)
+{
+	char *key = NULL;
+
+	if (!place)
+		return NULL;
+	if (!workload->node)
+		return arena_strdup(arena, place);
+	key = arena_alloc(arena, strlen(workload->node) + strlen(place) + 3);
+	if (key)
+		sprintf(key, "%s//%s", workload->node, place);
+	return key;
+}
+
 static int set_claim_workload(struct parse *p, const struct workload *workload,
 			      const struct claim *claim)
 {
@@ -88,13 +108,14 @@ int set_add_workload(struct parse *p, struct workload *workload)
 {
 	struct policy_set *set = p->set;
 	char *full = full_name(&set->arena, workload->namespace, workload->name);
+	char *cgroup = place_key(&set->arena, workload, workload->cgroup);
+	char *unit = place_key(&set->arena, workload, workload->systemd_unit);
 	const struct claim claims[] = {
 		{ &set->workloads.names, "metadata.name", "this Workload", full,
 		  full ? strlen(full) : 0, (uint32_t)set->workloads.n },
-		{ &set->cgroups, "spec.cgroup", "this cgroup", workload->cgroup,
-		  workload->cgroup ? strlen(workload->cgroup) : 0, (uint32_t)set->workloads.n },
-		{ &set->units, "spec.systemdUnit", "this unit", workload->systemd_unit,
-		  workload->systemd_unit ? strlen(workload->systemd_unit) : 0,
+		{ &set->cgroups, "spec.cgroup", "this cgroup", cgroup, cgroup ? strlen(cgroup) : 0,
+		  (uint32_t)set->workloads.n },
+		{ &set->units, "spec.systemdUnit", "this unit", unit, unit ? strlen(unit) : 0,
 		  (uint32_t)set->workloads.n },
 	};
 	void *item;
@@ -102,7 +123,7 @@ int set_add_workload(struct parse *p, struct workload *workload)
 
 	item = arena_grow(&set->arena, set->workloads.item, set->workloads.n,
 			  &set->workloads.capacity, sizeof(workload));
-	if (!full || !item)
+	if (!full || !item || (workload->cgroup && !cgroup) || (workload->systemd_unit && !unit))
 		return -ENOMEM;
 	set->workloads.item = item;
 	set->workloads.item[set->workloads.n] = workload;
@@ -184,4 +205,9 @@ int set_add_test(struct parse *p, struct policy_test *test)
 	char *full = full_name(&p->set->arena, test->namespace, test->name);
 
 	return SET_ADD(p, p->set->tests, test, "this PolicyTest", full);
+}
+
+int set_add_revocation(struct parse *p, struct revocation *revocation)
+{
+	return SET_ADD(p, p->set->revocations, revocation, "this Revocation", revocation->name);
 }

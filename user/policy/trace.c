@@ -103,6 +103,7 @@ static void put_other(struct bytes *bytes, const struct cs_result *result)
 	static const char *const where[CS_REASON_MAX] = {
 		[CS_REASON_SELF] = "[Self] ",
 		[CS_REASON_OWN_NODE] = "[Node] ",
+		[CS_REASON_REVOKED] = "[Revocation] ",
 		[CS_REASON_NO_BACKEND] = "[Service] ",
 	};
 

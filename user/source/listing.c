@@ -16,7 +16,7 @@ void listing_done(struct listing *listing)
 
 bool listing_wants(const char *name)
 {
-	static const char *const suffixes[] = { ".yaml", ".yml" };
+	static const char *const suffixes[] = { ".yaml", ".yml", ".json" };
 	size_t length = strlen(name);
 
 	/* Editors write .name.yaml.swp, name.yaml~ and #name.yaml#; .#name.yaml is a lock. */

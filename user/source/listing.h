@@ -24,7 +24,7 @@ struct listing {
 
 void listing_done(struct listing *listing);
 
-/* Whether @name is a manifest's: *.yaml or *.yml, no dotfile, no editor's leftover. */
+/* Whether @name is a manifest's: *.yaml, *.yml or *.json, no dotfile, no editor's leftover. */
 bool listing_wants(const char *name);
 
 /* One file of @dir, as above. @type: of its directory entry, DT_UNKNOWN will do. */

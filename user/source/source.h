@@ -44,7 +44,7 @@ struct source {
 	char error[512];
 };
 
-/* The manifests (*.yaml, *.yml) in the directory @path, which need not exist yet. */
+/* The manifests (*.yaml, *.yml, *.json) in the directory @path, which need not exist yet. */
 int source_directory_new(const char *path, struct source **ret);
 
 struct source *source_free(struct source *source); /* takes and returns NULL */
