@@ -68,16 +68,18 @@ BPF_FLAGS = -target bpf -mcpu=v3 -O2 -g -std=gnu11 -Wall $(WERROR) -MMD -MP \
 
 # Debian's names; --as-needed keeps what a program does not use out of it.
 libs = $(shell $(PKG_CONFIG) --libs $(1))
-AGENT_PACKAGES := libbpf jansson yaml-0.1 libevent_core libcrypto libcap
-CLI_PACKAGES := jansson yaml-0.1 libcrypto
+AGENT_PACKAGES := libbpf jansson yaml-0.1 libevent_core libcrypto libcap libnghttp2 libprotobuf-c
+CLI_PACKAGES := jansson yaml-0.1 libcrypto libnghttp2 libprotobuf-c
 
 # ---- what there is ----------------------------------------------------------------
 
 ROOMS := base identity kube flow policy source credential datapath
-CLI_ROOMS := base identity flow policy source cli
+CLI_ROOMS := base identity flow policy credential source cli
 UNIT_ROOMS := base identity kube flow policy source credential sdk
 
-room = $(wildcard user/$(1)/*.c)
+# A room's .proto files become C below build/gen.
+protos = $(patsubst %.proto,$(GEN)/%.pb-c.c,$(notdir $(wildcard user/$(1)/*.proto)))
+room = $(wildcard user/$(1)/*.c) $(call protos,$(1))
 rooms = $(foreach r,$(1),$(call room,$(r)))
 objects = $(patsubst %.c,$(B)/obj/%.o,$(1))
 asan = $(patsubst %.c,$(B)/asan/%.o,$(1))
@@ -107,6 +109,7 @@ BPFTEST_SOURCES := $(filter-out $(TEST_BPF_SOURCES),$(wildcard tests/bpf/*.c))
 LABTEST_SOURCES := $(wildcard tests/lab/test_*.c) $(TRUTH_SOURCES)
 LAB_SOURCES := $(filter-out $(LABTEST_SOURCES),$(wildcard tests/lab/*.c))
 LAB_PROGRAMS := $(wildcard tests/lab/programs/*.c)
+PEER_PROGRAMS := $(wildcard tests/peers/*.c)
 
 # A folder below tools/ with C files is one program of that name.
 TOOLS := $(filter-out gen-reasons,$(patsubst tools/%/,%,$(sort $(dir $(wildcard tools/*/*.c)))))
@@ -122,14 +125,16 @@ SDK_LIB := $(if $(SDK_SOURCES),$(B)/libcountersign.a)
 
 PROGRAMS := $(if $(call room,agent),$(B)/countersignd) $(if $(call room,cli),$(B)/countersign)
 LIBRARY := $(if $(SDK_SOURCES),$(addprefix $(B)/,libcountersign.a libcountersign.so countersign.pc))
+dashed = $(subst _,-,$(notdir $(basename $(1))))
 HELPERS := $(addprefix $(B)/,$(TOOLS) $(notdir $(basename $(LAB_PROGRAMS) $(EXAMPLES))))
+FUZZ_ROOMS := base identity flow policy credential
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,$(B)/fuzz/%,$(FUZZ_SOURCES))
 TESTS := $(if $(UNIT_SOURCES),$(B)/test-unit) $(if $(BPFTEST_SOURCES),$(B)/test-bpf) \
 	$(if $(LABTEST_SOURCES),$(B)/test-lab)
 
 # ---- what people type -------------------------------------------------------------
 
-.PHONY: help deps build programs tests demo test check bench fuzz kernels docs format clean install uninstall
+.PHONY: help deps build programs tests demo test test-peers check bench fuzz kernels docs format clean install uninstall
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -154,6 +159,11 @@ test: ## Set up, build and run every test; the last line counts them (root)
 	$(Q)tools/deps.sh build test demo
 	+$(Q)$(submake) build tests
 	$(Q)tools/test.sh
+
+test-peers: ## Test against real SPIRE, built from its Go modules, and a software TPM (root)
+	$(Q)tools/deps.sh build peers
+	+$(Q)$(submake) $(B)/countersign $(B)/key-uri $(addprefix $(B)/,$(call dashed,$(PEER_PROGRAMS)))
+	$(Q)tests/peers/run.sh
 
 bench: ## Set up, build and measure; writes build/bench.json (root)
 	$(Q)tools/deps.sh build demo
@@ -226,6 +236,7 @@ $(B)/$(1): $(call objects,$(2)) $(LAB_LIB) $(ROOMS_LIB) $(SDK_LIB)
 endef
 $(foreach t,$(TOOLS),$(eval $(call helper,$(t),$(wildcard tools/$(t)/*.c))))
 $(foreach p,$(LAB_PROGRAMS) $(EXAMPLES),$(eval $(call helper,$(notdir $(basename $(p))),$(p))))
+$(foreach p,$(PEER_PROGRAMS),$(eval $(call helper,$(call dashed,$(p)),$(p))))
 $(eval $(call helper,fuzz-differential,tests/fuzz/differential.c $(DIFFERENTIAL_SOURCES)))
 
 # ---- tests ------------------------------------------------------------------------
@@ -248,7 +259,7 @@ FUZZ_FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -MMD -MP \
 fuzz_objects = $(patsubst %.c,$(B)/fuzz/obj/%.o,$(1))
 
 $(FUZZERS): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/fuzz_%.o \
-		$(call fuzz_objects,$(call rooms,base identity flow policy))
+		$(call fuzz_objects,$(call rooms,$(FUZZ_ROOMS)))
 	$(link)
 	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $(filter %.o,$^) \
 		$(call libs,$(CLI_PACKAGES))
@@ -257,6 +268,9 @@ $(B)/fuzz/obj/%.o: %.c Makefile | toolchain
 	$(call say,'CC fuzz',$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_FLAGS) $(CPPFLAGS) -c -o $@ $<
+
+# All in one program when test-unit replays their corpora: each entry has its own name there.
+$(call asan,$(FUZZ_SOURCES)): DEFINES = -DLLVMFuzzerTestOneInput=$(basename $(@F))
 
 # ---- libraries --------------------------------------------------------------------
 
@@ -299,6 +313,8 @@ $(call objects,$(VERSIONED)) $(call asan,$(VERSIONED)): DEFINES = -DCOUNTERSIGN_
 $(call objects,$(call room,datapath) $(BPFTEST_SOURCES) $(LABTEST_SOURCES) $(LAB_SOURCES)): \
 	| $(SKELETON) $(TEST_SKELETONS)
 $(foreach t,$(TOOLS),$(call objects,$(wildcard tools/$(t)/*.c))): | $(SKELETON)
+PROTO_USERS := $(call room,credential) $(wildcard tests/unit/test_credential_*.c) $(FUZZ_SOURCES)
+$(foreach kind,objects asan fuzz_objects,$(call $(kind),$(PROTO_USERS))): | $(call protos,credential)
 
 $(B)/obj/%.o: %.c Makefile | toolchain
 	$(call say,CC,$<)
@@ -338,6 +354,13 @@ $(TEST_SKELETONS): $(GEN)/%.skel.h: $(B)/bpf/tests/%.bpf.o
 	$(call say,SKELETON,$@)
 	@mkdir -p $(@D)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+# ---- protocol buffers -------------------------------------------------------------
+
+$(GEN)/%.pb-c.c $(GEN)/%.pb-c.h: user/credential/%.proto | toolchain
+	$(call say,PROTO,$<)
+	@mkdir -p $(GEN)
+	$(Q)protoc-c --proto_path=$(<D) --c_out=$(GEN) $(<F)
 
 # ---- stamps: rewritten only when their text changes ---------------------------------
 

@@ -21,14 +21,16 @@ declare -Ar LAW=(
 	[credential]="include base identity kube flow"
 	[source]="include base identity kube flow"
 	[datapath]="include base identity kube flow"
-	[cli]="include base identity flow policy source"
+	[cli]="include base identity flow policy credential source"
 	[agent]="include base identity kube flow policy credential source datapath"
 )
 
 # Libraries that only some rooms may know: header prefix -> rooms.
 declare -Ar LIBRARIES=(
 	[bpf/]="bpf datapath"
-	[openssl/]="identity credential kube agent"
+	[openssl/]="identity credential kube agent cli"
+	[nghttp2/]="credential kube"
+	[protobuf-c/]="credential"
 	[curl/]="kube"
 	[event2/]="base agent kube credential source"
 	[criterion/]=""

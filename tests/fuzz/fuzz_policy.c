@@ -55,6 +55,7 @@ static void compile(const struct policy_set *set, struct rule_ids *ids,
 {
 	const struct policy_options options = {
 		.trust_domain = "example.org",
+		.node_name = "host-c",
 		.default_verdict = CS_VERDICT_ALLOW,
 		.salt = { 1, 2 },
 		.realtime_ns = 1000000000000,
