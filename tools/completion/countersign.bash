@@ -10,7 +10,13 @@ _countersign_verb() {
 		case ${COMP_WORDS[i]} in
 		--state) ((i++)) ;;
 		-*) ;;
-		policy) group='policy ' ;;
+		policy | ca | bundle)
+			[ -z "$group" ] || {
+				printf '%s' "$group${COMP_WORDS[i]}"
+				return
+			}
+			group="${COMP_WORDS[i]} "
+			;;
 		*)
 			printf '%s' "$group${COMP_WORDS[i]}"
 			return
@@ -26,6 +32,8 @@ _countersign_options() {
 	status) printf '%s' '--output -o' ;;
 	explain) printf '%s' '--from --to --port --output -o' ;;
 	reload) printf '%s' '--note' ;;
+	credentials) printf '%s' '--output -o' ;;
+	nodes) printf '%s' '--output -o' ;;
 	'policy check') printf '%s' '--output -o --fail-on --ignore --warn-audit-days --warn-expiry-days --isolation --trust-domain' ;;
 	'policy codes') printf '%s' '--output -o' ;;
 	'policy history') printf '%s' '--output -o' ;;
@@ -35,6 +43,12 @@ _countersign_options() {
 	'policy test') printf '%s' '--output -o --run --trust-domain --verbose -v' ;;
 	'policy explain') printf '%s' '--from --to --port --at --unauthenticated --trust-domain --output -o' ;;
 	'policy diff') printf '%s' '--flows --at --exit-zero --trust-domain --output -o' ;;
+	'ca init') printf '%s' '--trust-domain --lifetime' ;;
+	'ca issue') printf '%s' '--spiffe-id --out --lifetime' ;;
+	'ca revoke') printf '%s' '--serial' ;;
+	'ca bundle') printf '%s' '--output -o' ;;
+	'bundle show') printf '%s' '--output -o --trust-domain' ;;
+	'bundle set') printf '%s' '--bundles --trust-domain --node-numbers' ;;
 	'policy suggest') printf '%s' '--flows --egress --enforce --output -o' ;;
 	esac
 }
@@ -54,8 +68,10 @@ _countersign() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verb words
 	local common='--state --help -h --version'
-	local verbs='flows status explain reload policy version help'
+	local verbs='flows status explain reload credentials nodes policy ca bundle version help'
 	local policy_verbs='check codes test explain diff suggest history rollback release unused'
+	local ca_verbs='init issue revoke bundle'
+	local bundle_verbs='show set'
 
 	verb=$(_countersign_verb)
 	case $previous in
@@ -70,7 +86,14 @@ _countersign() {
 		[ "$verb" != 'policy check' ] || words='text json sarif'
 		[ "$verb" != 'policy test' ] || words='text json junit'
 		[ "$verb" != 'policy suggest' ] || words='yaml json'
+		[[ $verb != *bundle* ]] || words='text pem jwks'
 		;;
+	--bundles | --out)
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
+		return
+		;;
+	--lifetime) words='1h 1d 365d' ;;
+	--spiffe-id | --serial | --node-numbers) words='' ;;
 	--flows)
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
@@ -88,7 +111,9 @@ _countersign() {
 		words="$(_countersign_options "$verb") $common"
 		[ -n "$verb" ] || words="$verbs $common"
 		[ "$verb" != policy ] || words=$policy_verbs
-		[[ $verb != 'policy '* || $word == -* ]] || words="$words $(compgen -f -- "$word")"
+		[ "$verb" != ca ] || words=$ca_verbs
+		[ "$verb" != bundle ] || words=$bundle_verbs
+		[[ $verb != *' '* || $word == -* ]] || words="$words $(compgen -f -- "$word")"
 		;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")

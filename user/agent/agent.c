@@ -11,6 +11,7 @@
 #include "user/agent/lock.h"
 #include "user/agent/reload.h"
 #include "user/agent/salt.h"
+#include "user/agent/trust.h"
 #include "user/base/clock.h"
 #include "user/base/file.h"
 #include "user/base/notify.h"
@@ -22,6 +23,7 @@
 static void agent_done(struct agent *agent)
 {
 	control_free(agent->control);
+	trust_done(agent);
 	for (size_t i = 0; i < agent->n_events; i++)
 		event_free(agent->events[i]);
 	source_free(agent->source);
@@ -135,6 +137,8 @@ static int add_events(struct agent *agent)
 		r = expiry_start(agent);
 	if (r == 0)
 		r = rollback_watch(agent);
+	if (r == 0)
+		r = trust_watch(agent);
 	return r < 0 ? r : events_start(agent);
 }
 
@@ -149,7 +153,10 @@ static int prepare(struct agent *agent)
 	const struct agent_options *options = agent->options;
 	int r;
 
-	gethostname(agent->node_name, sizeof(agent->node_name) - 1);
+	if (options->node_name)
+		snprintf(agent->node_name, sizeof(agent->node_name), "%s", options->node_name);
+	else
+		gethostname(agent->node_name, sizeof(agent->node_name) - 1);
 	agent->names = (struct flow_names){
 		.node_name = agent->node_name,
 		.trust_domain = options->trust_domain,
@@ -180,6 +187,8 @@ static int prepare(struct agent *agent)
 		r = rollback_open(agent);
 	if (r == 0)
 		r = expiry_open(agent);
+	if (r == 0)
+		r = trust_open(agent);
 	return r;
 }
 
@@ -222,6 +231,8 @@ static int first_policy(struct agent *agent)
 		log_info("adopted what is in force", "epoch=%u programs=%zu", status.epoch,
 			 status.programs_attached);
 	r = rollback_start(agent);
+	if (r < 0)
+		trust_follow(agent, NULL); /* what was adopted goes on, with fresh keys */
 	if (r < 0 && !status.epoch) {
 		log_error("no policy to put in force, nothing is attached", "manifests=\"%s\"",
 			  agent->options->manifests);
@@ -260,7 +271,9 @@ static int start(struct agent *agent)
 		log_error("cannot drop privileges", "error=\"%s\"", strerror(-r));
 		return r;
 	}
-	r = first_policy(agent);
+	r = trust_start(agent);
+	if (r == 0)
+		r = first_policy(agent);
 	if (r == 0)
 		r = add_events(agent);
 	if (r < 0)

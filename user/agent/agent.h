@@ -16,6 +16,7 @@
 #include "user/source/source.h"
 
 struct control;
+struct trust;
 
 /* What the last reload came to. */
 struct agent_reload {
@@ -46,6 +47,7 @@ struct agent {
 	struct event *events[16];
 	size_t n_events;
 
+	struct trust *trust; /* NULL: there are no other nodes */
 	struct source *source;
 	struct rule_ids *rule_ids;
 	struct policy_engine *engine;

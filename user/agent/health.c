@@ -5,6 +5,7 @@
 
 #include "user/agent/json_text.h"
 #include "user/agent/status_policy.h"
+#include "user/agent/trust.h"
 #include "user/base/clock.h"
 #include "user/base/notify.h"
 
@@ -78,6 +79,7 @@ json_t *health_problems(const struct agent *agent, const struct datapath_status 
 		add(list, "verdict events are being lost: %llu so far",
 		    (unsigned long long)status->stats[CS_STAT_EVENTS_LOST]);
 	status_add_problems(list, agent);
+	trust_add_problems(list, agent);
 	add_full(list, status);
 	add_workloads(list, agent);
 	return list;
@@ -92,6 +94,7 @@ json_t *health_warnings(const struct agent *agent)
 		    "%u sockets are older than the agent and send no tags: restart their programs",
 		    agent->not_adopted);
 	status_add_warnings(list, agent);
+	trust_add_warnings(list, agent);
 	return list;
 }
 

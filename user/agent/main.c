@@ -3,6 +3,7 @@
 #include "user/agent/agent.h"
 #include "user/agent/caps.h"
 #include "user/base/cgroup.h"
+#include "user/credential/secret.h"
 
 /* The directory given, or where cgroup2 is mounted; it must be one in any case. */
 static int find_cgroup_root(const struct agent_options *options, char **ret)
@@ -34,6 +35,7 @@ static int find_cgroup_root(const struct agent_options *options, char **ret)
 static int run(const struct agent_options *options)
 {
 	_cleanup_free_ char *cgroup_root = NULL, *missing = NULL;
+	struct credential_error error = { "" };
 	int r;
 
 	if (options->help) {
@@ -45,6 +47,14 @@ static int run(const struct agent_options *options)
 		return 0;
 	}
 	log_set_level(options->log_level);
+	if (options->nodes) {
+		/* Before anything else uses OpenSSL: see secret.h. */
+		r = secret_init(&error);
+		if (r < 0) {
+			log_error("no memory for secrets", "error=\"%s\"", error.text);
+			return r;
+		}
+	}
 	r = caps_check(&missing);
 	if (r < 0) {
 		log_error("not privileged enough", "missing=\"%s\" remedy=\"run as root\"",

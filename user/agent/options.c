@@ -7,7 +7,10 @@
 
 #include "user/agent/revisions.h"
 #include "user/agent/words.h"
+#include "user/base/duration.h"
+#include "user/credential/key_ring.h"
 
+#define OPTIONS_KEY_LIFETIME_MIN_S 2
 #define TRUST_DOMAIN_MAX 255 /* bytes, by the SPIFFE specification */
 
 /* One option: how it is called, what --help says, and what it does. */
@@ -40,6 +43,11 @@ STRING_OPTION(bpffs)
 STRING_OPTION(state)
 STRING_OPTION(history_dir)
 STRING_OPTION(salt_file)
+STRING_OPTION(nodes)
+STRING_OPTION(credential)
+STRING_OPTION(credential_key)
+STRING_OPTION(credential_provider)
+STRING_OPTION(bundles)
 FLAG_OPTION(uninstall)
 FLAG_OPTION(help)
 FLAG_OPTION(version)
@@ -79,6 +87,44 @@ static int set_node(struct agent_options *options, char *arg)
 		return -EINVAL;
 	options->node = node;
 	return 0;
+}
+
+/* As in the SPIFFE ID: a DNS name. */
+static int set_node_name(struct agent_options *options, char *arg)
+{
+	size_t length = strlen(arg);
+
+	if (!length || length >= NODE_NAME_MAX || !isalnum((unsigned char)*arg) ||
+	    !isalnum((unsigned char)arg[length - 1]))
+		return -EINVAL;
+	for (const char *p = arg; *p; p++)
+		if (!islower((unsigned char)*p) && !isdigit((unsigned char)*p) && !strchr(".-", *p))
+			return -EINVAL;
+	options->node_name = arg;
+	return 0;
+}
+
+static int set_node_scope(struct agent_options *options, char *arg)
+{
+	options->node_scope = streq(arg, "audit") ? CS_NODE_SCOPE_AUDIT : CS_NODE_SCOPE_ENFORCE;
+	return streq(arg, "audit") || streq(arg, "enforce") ? 0 : -EINVAL;
+}
+
+static int set_key_lifetime(struct agent_options *options, char *arg)
+{
+	int r = duration_parse(arg, &options->key_lifetime_s);
+
+	if (r < 0 || options->key_lifetime_s < OPTIONS_KEY_LIFETIME_MIN_S ||
+	    options->key_lifetime_s > NODE_KEY_LIFETIME_MAX_MS / 1000)
+		return -EINVAL;
+	return 0;
+}
+
+static int set_svid_lifetime(struct agent_options *options, char *arg)
+{
+	int r = duration_parse(arg, &options->svid_lifetime_s);
+
+	return r < 0 || !options->svid_lifetime_s ? -EINVAL : 0;
 }
 
 static int set_history(struct agent_options *options, char *arg)
@@ -202,6 +248,30 @@ static const struct option_row rows[] = {
 	{ "own-node", "WORD", "between the node and its pods: allow (default) or ask the policy",
 	  "allow or policy", set_own_node },
 	{ "node", "N", "number of this node (default: 1)", "a number from 1 to 65535", set_node },
+	{ "node-name", "NAME", "name of this node (default: the host's name)",
+	  "at most 63 lower-case letters, digits, '-' and '.'", set_node_name },
+	{ "nodes", "DIR", "read the other nodes' records from DIR, write this node's there",
+	  "a directory", set_nodes },
+	{ "credential", "SOURCE", "this node's SVID: files:DIR, spiffe:unix:///SOCKET or ca:DIR",
+	  "files:DIR, spiffe:unix:///SOCKET or ca:DIR", set_credential },
+	{ "credential-key", "URI", "its private key is held by an OpenSSL provider, not in a file",
+	  "a URI such as pkcs11:object=...", set_credential_key },
+	{ "credential-provider", "NAME", "the OpenSSL provider for that, such as pkcs11 or tpm2",
+	  "a provider's name", set_credential_provider },
+	{ "svid-lifetime", "DURATION", "lifetime of an SVID that ca: issues (default: 1h)",
+	  DURATION_EXPECTED, set_svid_lifetime },
+	{ "bundles", "DIR",
+	  "trust bundles of other trust domains, as `countersign bundle set` "
+	  "writes them",
+	  "a directory", set_bundles },
+	{ "key-lifetime", "DURATION",
+	  "a node key lives so long; half of it later comes the next "
+	  "(default: 1h)",
+	  "from 2s to 7d: " DURATION_EXPECTED, set_key_lifetime },
+	{ "node-scope", "WORD",
+	  "claims of identities that run on other nodes: enforce (default) "
+	  "or audit",
+	  "enforce or audit", set_node_scope },
 	{ "cluster-salt-file", "FILE", "derive identity numbers from FILE, the same on all nodes",
 	  "a file", set_salt_file },
 	{ "log-level", "L", "debug, info (default), warning or error",
@@ -254,6 +324,11 @@ static int check(const struct agent_options *options, int argc, char **argv)
 		return complain(argv[optind], "unexpected argument ");
 	if (!options->manifests && !options->uninstall && !options->help && !options->version)
 		return complain("--manifests DIR", "missing ");
+	if (!options->nodes != !options->credential)
+		return complain(options->nodes ? "--credential SOURCE" : "--nodes DIR",
+				"node records need both --nodes and --credential: missing ");
+	if (!options->nodes && (options->bundles || options->credential_key))
+		return complain("--nodes DIR", "bundles and keys are for node records: missing ");
 	return 0;
 }
 
@@ -269,6 +344,9 @@ int options_parse(int argc, char **argv, struct agent_options *ret)
 		.default_verdict = CS_VERDICT_ALLOW,
 		.deny_mode = CS_DENY_DROP,
 		.own_node = true,
+		.node_scope = CS_NODE_SCOPE_ENFORCE,
+		.key_lifetime_s = KEY_LIFETIME_MS_DEFAULT / 1000,
+		.svid_lifetime_s = 3600,
 		.log_level = LOG_INFO,
 	};
 	int r = 0, index, c;

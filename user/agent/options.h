@@ -19,6 +19,15 @@ struct agent_options {
 	const char *salt_file; /* NULL: the salt follows from the trust domain */
 	char **tag_networks; /* NULL-terminated, or NULL */
 	uint16_t node;
+	const char *node_name; /* NULL: the host's name */
+	const char *nodes; /* directory of node records; NULL: there are no other nodes */
+	const char *credential; /* source of the node's SVID, with @nodes */
+	const char *credential_key; /* URI of its private key, NULL: the source has it */
+	const char *credential_provider; /* OpenSSL provider of that */
+	const char *bundles; /* directory of federated trust domains' bundles, or NULL */
+	int64_t key_lifetime_s;
+	int64_t svid_lifetime_s; /* of what ca: issues */
+	uint8_t node_scope; /* enum cs_node_scope, when there are other nodes */
 	uint8_t default_verdict; /* enum cs_verdict */
 	uint8_t deny_mode; /* enum cs_deny_mode */
 	bool own_node; /* the node and its pods may always talk to each other */

@@ -6,6 +6,7 @@
 #include "user/agent/rollback.h"
 #include "user/agent/sweep.h"
 #include "user/agent/trial.h"
+#include "user/agent/trust.h"
 #include "user/base/clock.h"
 #include "user/base/host.h"
 #include "user/base/quote.h"
@@ -101,10 +102,12 @@ static struct policy_options options_of(const struct agent *agent, char **addres
 {
 	return (struct policy_options){
 		.trust_domain = agent->options->trust_domain,
+		.node_name = agent->trust ? agent->node_name : NULL,
 		.default_verdict = agent->options->default_verdict,
 		.tag_networks = (const char *const *)agent->options->tag_networks,
 		.host_addresses = (const char *const *)addresses,
 		.salt = { agent->salt[0], agent->salt[1] },
+		.salt_by_domain = !agent->options->salt_file,
 		.realtime_ns = clock_ns(CLOCK_REALTIME),
 		.boottime_ns = clock_ns(CLOCK_BOOTTIME),
 	};
@@ -139,10 +142,15 @@ static int commit(struct agent *agent, struct attempt *attempt)
 	attempt->cgroup_errors = calloc(image->n_workloads + 1, sizeof(*attempt->cgroup_errors));
 	if (!attempt->cgroup_errors)
 		return -ENOMEM;
-	r = datapath_commit(agent->dp, image);
-	if (r < 0)
+	/* What is revoked goes first; what comes must be claimable when it is allowed. */
+	r = trust_follow(agent, image);
+	if (r >= 0)
+		r = datapath_commit(agent->dp, image);
+	if (r < 0) {
+		trust_follow(agent, epochs_current(&agent->epochs));
 		add_error(&agent->last, strdup(datapath_error(agent->dp)));
-	return r;
+	}
+	return r < 0 ? r : 0;
 }
 
 /* Up to here nothing has changed; a failure in the kernel changes nothing either. */
@@ -156,7 +164,12 @@ static int compile_and_commit(struct agent *agent, struct attempt *attempt)
 	if (r < 0)
 		return r;
 	if (result->effort == POLICY_PEERS) {
-		r = datapath_update(agent->dp, result->image, result->delta, &agent->last.update);
+		int scope = trust_follow_delta(agent, result->image, result->delta);
+
+		r = scope < 0 ? scope
+			      : datapath_update(agent->dp, result->image, result->delta,
+						&agent->last.update);
+		agent->last.update.stamped |= scope > 0;
 		if (r == 0)
 			return 0;
 		log_debug("the change takes a commit", "error=\"%s\"", datapath_error(agent->dp));

@@ -5,9 +5,16 @@ static const struct {
 	const char *name;
 	void (*run)(struct agent *agent, struct client *client, const json_t *request);
 } verbs[] = {
-	{ "status", serve_status },   { "reload", serve_reload },   { "flows", serve_flows },
-	{ "explain", serve_explain }, { "history", serve_history }, { "rollback", serve_rollback },
-	{ "release", serve_release }, { "unused", serve_unused },
+	{ "status", serve_status },
+	{ "reload", serve_reload },
+	{ "flows", serve_flows },
+	{ "explain", serve_explain },
+	{ "history", serve_history },
+	{ "rollback", serve_rollback },
+	{ "release", serve_release },
+	{ "unused", serve_unused },
+	{ "credentials", serve_credentials },
+	{ "nodes", serve_nodes },
 };
 
 void serve_verb(struct agent *agent, struct client *client, const json_t *request)
@@ -21,5 +28,5 @@ void serve_verb(struct agent *agent, struct client *client, const json_t *reques
 		}
 	}
 	client_error(client, "no such verb: expected \"verb\": status, reload, flows, explain, "
-			     "history, rollback, release or unused");
+			     "history, rollback, release, unused, credentials or nodes");
 }

@@ -5,6 +5,7 @@
  * an object per rule. Defaults are no rules: nobody wrote them.
  */
 #include "user/agent/json_text.h"
+#include "user/agent/list_stream.h"
 #include "user/agent/local_rules.h"
 #include "user/agent/verbs.h"
 #include "user/agent/words.h"
@@ -19,11 +20,6 @@ struct search {
 	uint64_t now_ns; /* CLOCK_BOOTTIME */
 	uint64_t since_s; /* counted for that long at least */
 	size_t n_rules; /* looked at */
-};
-
-struct list_stream {
-	json_t *list;
-	size_t next;
 };
 
 static void search_done(struct search *search)
@@ -70,43 +66,6 @@ static json_t *find_unused(struct search *search)
 	return list;
 }
 
-static int pump(struct agent *agent, struct client *client, void *arg)
-{
-	struct list_stream *stream = arg;
-
-	(void)agent;
-	for (; stream->next < json_array_size(stream->list); stream->next++) {
-		if (!client_has_room(client))
-			return 1;
-		client_line(client, json_incref(json_array_get(stream->list, stream->next)));
-	}
-	return 0;
-}
-
-static void stream_free(void *arg)
-{
-	struct list_stream *stream = arg;
-
-	json_decref(stream->list);
-	free(stream);
-}
-
-static void send_list(struct client *client, const struct search *search, json_t *list)
-{
-	static const struct client_stream ops = { .pump = pump, .free = stream_free };
-	struct list_stream *stream = calloc(1, sizeof(*stream));
-
-	if (!stream) {
-		json_decref(list);
-		client_error(client, strerror(ENOMEM));
-		return;
-	}
-	stream->list = list;
-	client_line(client, json_pack("{s:I, s:I}", "rules", (json_int_t)search->n_rules, "unused",
-				      (json_int_t)json_array_size(list)));
-	client_stream(client, &ops, stream);
-}
-
 void serve_unused(struct agent *agent, struct client *client, const json_t *request)
 {
 	const struct image *image = epochs_current(&agent->epochs);
@@ -117,6 +76,7 @@ void serve_unused(struct agent *agent, struct client *client, const json_t *requ
 		.now_ns = clock_ns(CLOCK_BOOTTIME),
 		.since_s = MIN(MAX(since_s, 0), INT32_MAX),
 	};
+	json_t *list;
 
 	if (!image) {
 		client_error(client, "this agent has read no manifests yet: see the last reload's "
@@ -125,10 +85,17 @@ void serve_unused(struct agent *agent, struct client *client, const json_t *requ
 	}
 	search.rules = local_rules(image);
 	search.hits = calloc(image->n_rules + 1, sizeof(*search.hits));
-	if (!search.rules || !search.hits)
+	if (!search.rules || !search.hits) {
 		client_error(client, strerror(ENOMEM));
-	else if (datapath_rule_hits(agent->dp, search.hits, image->n_rules) < 0)
+		return;
+	}
+	if (datapath_rule_hits(agent->dp, search.hits, image->n_rules) < 0) {
 		client_error(client, datapath_error(agent->dp));
-	else
-		send_list(client, &search, find_unused(&search));
+		return;
+	}
+	list = find_unused(&search);
+	list_stream_send(client,
+			 json_pack("{s:I, s:I}", "rules", (json_int_t)search.n_rules, "unused",
+				   (json_int_t)json_array_size(list)),
+			 list);
 }

@@ -52,7 +52,8 @@ struct cli_verb {
 extern const struct cli_verb verb_flows, verb_status, verb_explain, verb_reload, verb_version,
 	verb_help, verb_policy_test, verb_policy_explain, verb_policy_diff, verb_policy_suggest,
 	verb_policy_check, verb_policy_codes, verb_policy_history, verb_policy_rollback,
-	verb_policy_release, verb_policy_unused;
+	verb_policy_release, verb_policy_unused, verb_credentials, verb_nodes, verb_ca_init,
+	verb_ca_issue, verb_ca_revoke, verb_ca_bundle, verb_bundle_show, verb_bundle_set;
 extern const struct cli_verb *const cli_verbs[];
 extern const size_t cli_n_verbs;
 

@@ -74,7 +74,8 @@ static void put_decider(const struct cli *cli, const json_t *explanation)
 	if (!*why && reason)
 		why = reason->text;
 	fprintf(cli->out, "  Decided by %s",
-		!*rule							? "the default"
+		reason && streq(reason->name, "REVOKED")		? "a Revocation"
+		: !*rule						? "the default"
 		: json_is_true(json_object_get(explanation, "default")) ? "the default of "
 									: "");
 	cli_put(cli->out, rule);

@@ -17,7 +17,7 @@ void manifests_done(struct manifests *manifests);
 #define _cleanup_manifests_ _cleanup_(manifests_done)
 
 /*
- * Reads @paths into a set: files, directories (their *.yaml and *.yml), "-" for standard
+ * Reads @paths into a set: files, directories (their *.yaml, *.yml and *.json), "-" for standard
  * input. All files are read even when one is wrong, so that one run shows every error.
  * CLI_OK; CLI_FAILED when something is wrong with what they say (the errors are in
  * @ret->errors and not printed yet); CLI_USAGE, said on cli->err, when one cannot be read.

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "user/base/duration.h"
 #include "user/cli/client.h"
 #include "user/cli/parse.h"
 #include "user/cli/table.h"
-
-#define AMOUNT_MAX 99999 /* of a unit */
 
 enum { UNUSED_SINCE, UNUSED_OUTPUT };
 
@@ -23,32 +22,6 @@ static void unused_done(struct unused *unused)
 {
 	json_decref(unused->head);
 	json_decref(unused->rules);
-}
-
-/* "90s", "30m", "12h", "7d", "2w". */
-static int parse_duration(const char *text, json_int_t *ret)
-{
-	static const struct {
-		char letter;
-		json_int_t seconds;
-	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 }, { 'w', 604800 } };
-	size_t length = strlen(text);
-	char digits[sizeof("99999")];
-	unsigned long amount;
-
-	if (length < 2 || length > sizeof(digits))
-		return -EINVAL;
-	memcpy(digits, text, length - 1);
-	digits[length - 1] = '\0';
-	if (parse_count(digits, AMOUNT_MAX, &amount) < 0)
-		return -EINVAL;
-	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
-		if (text[length - 1] != units[i].letter)
-			continue;
-		*ret = (json_int_t)amount * units[i].seconds;
-		return 0;
-	}
-	return -EINVAL;
 }
 
 static int take_line(const struct cli *cli, const json_t *line, void *arg)
@@ -127,15 +100,15 @@ static int ask(const struct cli *cli, json_int_t since_s, struct unused *ret)
 static int run(const struct cli *cli, const struct cli_args *args)
 {
 	_cleanup_(unused_done) struct unused unused = { .rules = json_array() };
-	json_int_t since_s = 0;
+	int64_t since_s = 0;
 	bool json;
 	int r;
 
 	if (parse_format(args->value[UNUSED_OUTPUT], "text", &json) < 0)
 		return cli_usage_error(cli, &verb_policy_unused, "-o wants text or json");
-	if (args->value[UNUSED_SINCE] && parse_duration(args->value[UNUSED_SINCE], &since_s) < 0)
+	if (args->value[UNUSED_SINCE] && duration_parse(args->value[UNUSED_SINCE], &since_s) < 0)
 		return cli_usage_error(cli, &verb_policy_unused,
-				       "--since wants a number of s, m, h, d or w, such as 7d");
+				       "--since wants " DURATION_EXPECTED);
 	r = ask(cli, since_s, &unused);
 	if (r == CLI_OK)
 		r = print(cli, &unused, json);
