@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # make demo: nginx, redis, curl and redis-cli as four workloads in cgroups and network
-# namespaces of their own. Cleans up after itself, after Ctrl-C too. Exit code 0 only if
+# namespaces of their own; then two hosts, rotation of keys and revocation. Cleans up after itself, after Ctrl-C too. Exit code 0 only if
 # everything was as expected.
 set -euo pipefail
 

@@ -39,7 +39,9 @@ static void lab_find_build(struct lab *lab)
 
 static void lab_make_dirs(struct lab *lab)
 {
-	static const char *const names[] = { "", "/manifests", "/state", "/bpffs", "/log" };
+	static const char *const names[] = {
+		"", "/manifests", "/nodes", "/state", "/bpffs", "/log"
+	};
 	char path[PATH_MAX + 16];
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -68,6 +70,7 @@ struct lab *lab_new(const char *name)
 	r = lab_cgroup_setup(lab);
 	lab_check(lab, r == 0, "lab %s: cannot make cgroups below the cgroup2 mount: %s", name,
 		  strerror(-r));
+	lab_node_init(lab, &lab->node);
 	return lab;
 }
 
@@ -85,12 +88,10 @@ void lab_free(struct lab *lab)
 {
 	if (!lab || lab->owner != getpid())
 		return;
-	if (lab->agent)
-		lab_kill(lab->agent);
+	lab_nodes_kill(lab);
 	for (size_t i = lab->n_processes; i-- > 0;)
 		lab_kill(lab->processes[i]);
-	if (lab->installed)
-		lab_agent_uninstall(lab);
+	lab_nodes_uninstall(lab);
 	lab_net_teardown(lab);
 	lab_remove_run(lab->name);
 	lab_janitor_end(lab);
@@ -147,27 +148,36 @@ uint64_t lab_now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* The last lines of every log and the agent's counters: what a person looks at first. */
-static void lab_show(struct lab *lab)
+static void lab_show_counters(struct lab_node *node)
 {
-	char command[PATH_MAX + 64];
 	json_t *status = NULL;
 	char *text;
 
-	snprintf(command, sizeof(command), "tail -n 30 %s/log/* >&2 2>/dev/null", lab->dir);
-	if (system(command) != 0)
-		fprintf(stderr, "(no logs)\n");
-	if (lab->agent && lab_alive(lab->agent))
-		status = lab_request(lab, "{\"verb\":\"status\"}");
+	if (node->agent && lab_alive(node->agent))
+		status = lab_node_request(node, "{\"verb\":\"status\"}");
 	if (!status)
 		return;
 	for (size_t i = 0; i < 2; i++) {
 		text = json_dumps(json_object_get(json_array_get(status, 0),
 						  i ? "stats" : "counters"),
 				  JSON_COMPACT);
-		fprintf(stderr, "%s: %s\n", i ? "stats" : "counters", text ? text : "none");
+		fprintf(stderr, "%s %s: %s\n", node->name, i ? "stats" : "counters",
+			text ? text : "none");
 		free(text);
 	}
+}
+
+/* The last lines of every log and the agents' counters: what a person looks at first. */
+static void lab_show(struct lab *lab)
+{
+	char command[PATH_MAX + 64];
+
+	snprintf(command, sizeof(command), "tail -n 30 %s/log/* >&2 2>/dev/null", lab->dir);
+	if (system(command) != 0)
+		fprintf(stderr, "(no logs)\n");
+	lab_show_counters(&lab->node);
+	for (size_t i = 0; i < lab->n_nodes; i++)
+		lab_show_counters(&lab->nodes[i]);
 }
 
 void lab_fail(struct lab *lab, const char *format, ...)

@@ -32,10 +32,11 @@
 
 struct lab;
 struct lab_host; /* a network namespace on the lab's bridge */
+struct lab_node; /* an agent with a guarded root, a state and a bpffs of its own */
 struct lab_process;
 
-/* Where a program runs. cgroup: below the guarded root, made when missing; NULL: in a
- * cgroup outside the guarded root. host: NULL: this network namespace. */
+/* Where a program runs. cgroup: below the guarded root of the host's node, made when
+ * missing; NULL: in a cgroup outside every guarded root. host: NULL: this network namespace. */
 struct lab_place {
 	const char *cgroup;
 	struct lab_host *host;
@@ -80,7 +81,8 @@ void lab_fail(struct lab *lab, const char *format, ...) _printf_(2, 3) __attribu
 /* Makes the cgroup; the path as the kernel has it, e.g. /sys/fs/cgroup/.../shop/x */
 const char *lab_cgroup(struct lab *lab, const char *path);
 void lab_cgroup_remove(struct lab *lab, const char *path);
-const char *lab_guarded(struct lab *lab); /* the agent's --cgroup-root */
+const char *lab_guarded(struct lab *lab); /* the default agent's --cgroup-root */
+const char *lab_node_cgroup(struct lab_node *node, const char *path);
 
 /* ---- namespaces (lab_net.c) ---- */
 struct lab_host *lab_host(struct lab *lab, const char *name, const char *addr4, const char *addr6);
@@ -117,37 +119,81 @@ void lab_signal(struct lab_process *process, int sig);
 void lab_kill(struct lab_process *process); /* SIGKILL and reap; fine when it is gone */
 pid_t lab_pid(const struct lab_process *process);
 
+/* ---- nodes (lab_node.c) ---- */
+/*
+ * A host that is a node of its own: a namespace on the bridge where its agent runs, a guarded
+ * cgroup root, a state directory and a bpffs. Manifests and node records are in directories
+ * that all nodes share. Calls with the lab instead of a node mean the default node, which has
+ * no name and runs in this network namespace.
+ */
+struct lab_node *lab_node(struct lab *lab, const char *name, int number, const char *addr4,
+			  const char *addr6);
+/* A pod of the node: its place's cgroup is below the node's guarded root. */
+struct lab_host *lab_node_pod(struct lab_node *node, const char *name, const char *addr4,
+			      const char *addr6);
+struct lab_node *lab_default_node(struct lab *lab);
+struct lab_host *lab_node_host(const struct lab_node *node);
+const char *lab_node_name(const struct lab_node *node);
+int lab_node_number(const struct lab_node *node);
+/* "<its directory>/<name>", e.g. "state"; lives as long as the lab. */
+const char *lab_node_path(struct lab_node *node, const char *name);
+/* Before its start: "files:DIR", "ca:DIR"; a trust domain other than example.org; manifests
+ * of its own in the directory lab_path(lab, name), which is made. */
+void lab_node_credential(struct lab_node *node, const char *spec);
+void lab_node_trust_domain(struct lab_node *node, const char *trust_domain);
+void lab_node_manifests(struct lab_node *node, const char *name);
+
 /* ---- the agent (lab_agent.c) ---- */
+/* Written in one step. A name may lead into another directory: "../manifests-b/x.yaml". */
 void lab_manifest(struct lab *lab, const char *file, const char *text);
 void lab_manifest_remove(struct lab *lab, const char *file);
-/* Starts countersignd on the lab's directories with extra arguments and
- * waits until it says READY=1. The arguments are kept for lab_agent_restart(). */
-#define lab_agent_start(lab, ...) lab_agent_start_argv((lab), LAB_ARGV(__VA_ARGS__))
-void lab_agent_start_argv(struct lab *lab, const char *const *args);
+/* Starts countersignd on the node's directories with extra arguments and
+ * waits until it says READY=1. The arguments are kept for lab_node_restart(). */
+#define lab_node_start(node, ...) lab_node_start_argv((node), LAB_ARGV(__VA_ARGS__))
+void lab_node_start_argv(struct lab_node *node, const char *const *args);
 /* Starts another one, expecting that it fails; returns its exit code. */
+int lab_node_start_fails(struct lab_node *node);
+void lab_node_stop(struct lab_node *node); /* SIGTERM; enforcement stays */
+void lab_node_kill9(struct lab_node *node);
+void lab_node_restart(struct lab_node *node); /* starts it again, same arguments */
+int lab_node_uninstall(struct lab_node *node); /* countersignd --uninstall; its exit code */
+struct lab_process *lab_node_agent(struct lab_node *node);
+const char *lab_node_log(struct lab_node *node); /* all that it has logged */
+
+#define lab_agent_start(lab, ...) lab_node_start(lab_default_node(lab), ##__VA_ARGS__)
 int lab_agent_start_fails(struct lab *lab);
-void lab_agent_stop(struct lab *lab); /* SIGTERM; enforcement stays */
+void lab_agent_stop(struct lab *lab);
 void lab_agent_kill9(struct lab *lab);
-void lab_agent_restart(struct lab *lab); /* starts it again, same arguments */
+void lab_agent_restart(struct lab *lab);
 void lab_agent_host(struct lab *lab, struct lab_host *host); /* the node is this host from now on */
 void lab_agent_program(struct lab *lab, const char *path); /* starts that one from now on */
-int lab_agent_uninstall(struct lab *lab); /* countersignd --uninstall; its exit code */
+int lab_agent_uninstall(struct lab *lab);
 pid_t lab_agent_pid(struct lab *lab);
-const char *lab_agent_log(struct lab *lab); /* all that it has logged */
+const char *lab_agent_log(struct lab *lab);
 
 /* One request to the control socket; all reply lines as an array. NULL: not reachable. */
+json_t *lab_node_request(struct lab_node *node, const char *request);
+json_t *lab_node_status(struct lab_node *node);
+/* Reload that must succeed; the reply object. */
+json_t *lab_node_reload(struct lab_node *node);
+json_t *lab_node_flows(struct lab_node *node); /* array of the last flows, oldest first */
+/* Sum of counters, any direction: ("deny", "BAD_MAC"); NULL: any reason. */
+uint64_t lab_node_counter(struct lab_node *node, const char *verdict, const char *reason);
+uint64_t lab_node_stat(struct lab_node *node, const char *name);
+/* Runs countersign(1) with --state and the arguments; its output. */
+#define lab_node_cli(node, ret_code, ...) \
+	lab_node_cli_argv((node), (ret_code), LAB_ARGV(__VA_ARGS__))
+const char *lab_node_cli_argv(struct lab_node *node, int *ret_code, const char *const *args);
+
+/* The same of the default node. */
 json_t *lab_request(struct lab *lab, const char *request);
 json_t *lab_status(struct lab *lab);
-/* Reload that must succeed / that may fail; the reply object. */
 json_t *lab_reload(struct lab *lab);
-json_t *lab_try_reload(struct lab *lab);
-json_t *lab_flows(struct lab *lab); /* array of the last flows, oldest first */
-/* Sum of counters, any direction: ("deny", "BAD_MAC"); NULL: any reason. */
+json_t *lab_try_reload(struct lab *lab); /* may fail */
+json_t *lab_flows(struct lab *lab);
 uint64_t lab_counter(struct lab *lab, const char *verdict, const char *reason);
 uint64_t lab_stat(struct lab *lab, const char *name);
-/* Runs countersign(1) with --state and the arguments; its output. */
-#define lab_cli(lab, ret_code, ...) lab_cli_argv((lab), (ret_code), LAB_ARGV(__VA_ARGS__))
-const char *lab_cli_argv(struct lab *lab, int *ret_code, const char *const *args);
+#define lab_cli(lab, ret_code, ...) lab_node_cli(lab_default_node(lab), ret_code, ##__VA_ARGS__)
 
 /* What a flow must say; NULL and 0 match everything. */
 struct lab_expect {
@@ -158,12 +204,17 @@ struct lab_expect {
 	const char *from; /* source SPIFFE ID */
 	const char *to;
 	int port; /* destination port */
+	int peer_node; /* number of the node that vouched for the peer */
 };
 
 /* Waits for such a flow; NULL when none comes within @timeout_ms. */
+json_t *lab_node_flow(struct lab_node *node, const struct lab_expect *expect,
+		      unsigned int timeout_ms);
+json_t *lab_node_expect_flow(struct lab_node *node, const struct lab_expect *expect); /* or fails */
+#define LAB_NODE_FLOW(node, ...) lab_node_expect_flow((node), &(struct lab_expect){ __VA_ARGS__ })
+
 json_t *lab_flow(struct lab *lab, const struct lab_expect *expect, unsigned int timeout_ms);
-#define LAB_FLOW(lab, ...) lab_expect_flow((lab), &(struct lab_expect){ __VA_ARGS__ })
-json_t *lab_expect_flow(struct lab *lab, const struct lab_expect *expect); /* or fails */
+#define LAB_FLOW(lab, ...) LAB_NODE_FLOW(lab_default_node(lab), __VA_ARGS__)
 
 /* ---- traffic (lab_traffic.c) ---- */
 /* `traffic serve ARGS`; returns when it listens. */

@@ -10,12 +10,11 @@
 #include <sys/un.h>
 
 #define AGENT_START_MS 30000 /* loading the programs on a busy machine */
-#define AGENT_LOG "countersignd"
 
 void lab_manifest(struct lab *lab, const char *file, const char *text)
 {
 	const char *final = lab_printf(lab, "%s/manifests/%s", lab->dir, file);
-	const char *draft = lab_printf(lab, "%s/.draft-%s", lab->dir, file);
+	const char *draft = lab_printf(lab, "%s/.draft", lab->dir);
 	FILE *f = fopen(draft, "we");
 
 	lab_check(lab, f && fputs(text, f) >= 0 && fclose(f) == 0, "cannot write %s", draft);
@@ -52,122 +51,137 @@ static bool lab_notified(int fd)
 }
 
 /* The directories every start is given; returns their number. */
-static size_t lab_agent_argv(struct lab *lab, const char **argv)
+static size_t lab_agent_argv(struct lab_node *node, const char **argv)
 {
+	struct lab *lab = node->lab;
 	const char *const fixed[] = {
-		lab->agent_program ?: lab_program(lab, "countersignd"),
+		node->program ?: lab_program(lab, "countersignd"),
 		"--manifests",
-		lab_path(lab, "manifests"),
+		node->manifests ?: lab_path(lab, "manifests"),
 		"--cgroup-root",
-		lab->guarded,
+		node->guarded,
 		"--bpffs",
-		lab_path(lab, "bpffs"),
+		lab_node_path(node, "bpffs"),
 		"--state",
-		lab_path(lab, "state"),
+		lab_node_path(node, "state"),
 		"--trust-domain",
-		"example.org",
+		node->trust_domain ?: "example.org",
 	};
 
 	memcpy(argv, fixed, sizeof(fixed));
 	return ARRAY_SIZE(fixed);
 }
 
-static struct lab_process *lab_agent_spawn(struct lab *lab, const char *notify)
+/* What a node among others is told beside its directories; returns the new number. */
+static size_t lab_agent_node_argv(struct lab_node *node, const char **argv, size_t n)
 {
-	const char *env[] = { lab_printf(lab, "NOTIFY_SOCKET=%s", notify), NULL };
-	const char *argv[LAB_ARGS_MAX + 16];
-	struct lab_spawn spec = {
-		.place = { .host = lab->agent_host }, .argv = argv, .env = env, .log = AGENT_LOG
+	struct lab *lab = node->lab;
+	const char *const numbered[] = { "--node", lab_printf(lab, "%d", node->number) };
+	const char *const known[] = {
+		"--node-name",		node->name,	"--nodes",
+		lab_path(lab, "nodes"), "--credential", node->credential,
 	};
-	size_t n = lab_agent_argv(lab, argv);
 
-	memcpy(&argv[n], lab->agent_args, sizeof(lab->agent_args));
-	lab->installed = true;
-	return lab_spawn(lab, &spec);
+	if (!node->number)
+		return n;
+	memcpy(&argv[n], numbered, sizeof(numbered));
+	n += ARRAY_SIZE(numbered);
+	if (!node->credential)
+		return n;
+	memcpy(&argv[n], known, sizeof(known));
+	return n + ARRAY_SIZE(known);
 }
 
-void lab_agent_restart(struct lab *lab)
+static struct lab_process *lab_agent_spawn(struct lab_node *node, const char *notify)
 {
-	const char *path = lab_path(lab, "notify");
+	const char *env[] = { lab_printf(node->lab, "NOTIFY_SOCKET=%s", notify), NULL };
+	const char *argv[LAB_ARGS_MAX + 32];
+	struct lab_spawn spec = {
+		.place = { .host = node->host }, .argv = argv, .env = env, .log = node->log
+	};
+	size_t n = lab_agent_argv(node, argv);
+
+	n = lab_agent_node_argv(node, argv, n);
+	memcpy(&argv[n], node->args, sizeof(node->args));
+	node->installed = true;
+	return lab_spawn(node->lab, &spec);
+}
+
+void lab_node_restart(struct lab_node *node)
+{
+	const char *path = lab_node_path(node, "notify");
 	_cleanup_close_ int notify = lab_notify_socket(path);
 	uint64_t end = lab_now_ms() + AGENT_START_MS;
 
-	lab->agent = lab_agent_spawn(lab, path);
+	node->agent = lab_agent_spawn(node, path);
 	while (!lab_notified(notify)) {
-		lab_check(lab, lab_alive(lab->agent), "countersignd ended before it was ready");
-		lab_check(lab, lab_now_ms() < end, "countersignd is not ready after %d ms",
-			  AGENT_START_MS);
+		lab_check(node->lab, lab_alive(node->agent),
+			  "countersignd %s ended before it was ready", node->name);
+		lab_check(node->lab, lab_now_ms() < end, "countersignd %s is not ready after %d ms",
+			  node->name, AGENT_START_MS);
 		lab_sleep_ms(2);
 	}
 }
 
-void lab_agent_start_argv(struct lab *lab, const char *const *args)
+void lab_node_start_argv(struct lab_node *node, const char *const *args)
 {
-	lab_args(lab->agent_args, 0, args);
-	lab_agent_restart(lab);
+	lab_args(node->args, 0, args);
+	lab_node_restart(node);
 }
 
-int lab_agent_start_fails(struct lab *lab)
+int lab_node_start_fails(struct lab_node *node)
 {
-	return lab_wait(lab_agent_spawn(lab, "/nonexistent"), AGENT_START_MS);
+	return lab_wait(lab_agent_spawn(node, "/nonexistent"), AGENT_START_MS);
 }
 
-void lab_agent_stop(struct lab *lab)
+void lab_node_stop(struct lab_node *node)
 {
 	int code;
 
-	lab_signal(lab->agent, SIGTERM);
-	code = lab_wait(lab->agent, LAB_WAIT_MS);
-	lab_check(lab, code == 0, "countersignd ended with exit code %d after SIGTERM", code);
+	lab_signal(node->agent, SIGTERM);
+	code = lab_wait(node->agent, LAB_WAIT_MS);
+	lab_check(node->lab, code == 0, "countersignd %s ended with exit code %d after SIGTERM",
+		  node->name, code);
 }
 
-void lab_agent_kill9(struct lab *lab)
+void lab_node_kill9(struct lab_node *node)
 {
-	lab_kill(lab->agent);
+	lab_kill(node->agent);
 }
 
-int lab_agent_uninstall(struct lab *lab)
+int lab_node_uninstall(struct lab_node *node)
 {
 	const char *argv[LAB_ARGS_MAX + 16];
-	size_t n = lab_agent_argv(lab, argv);
+	size_t n = lab_agent_argv(node, argv);
 	struct lab_spawn spec = { .argv = argv, .log = "uninstall" };
 
 	argv[n++] = "--uninstall";
 	argv[n] = NULL;
-	return lab_wait(lab_spawn(lab, &spec), LAB_WAIT_MS);
+	return lab_wait(lab_spawn(node->lab, &spec), LAB_WAIT_MS);
 }
 
-void lab_agent_host(struct lab *lab, struct lab_host *host)
+struct lab_process *lab_node_agent(struct lab_node *node)
 {
-	lab->agent_host = host;
+	return node->agent;
 }
 
-void lab_agent_program(struct lab *lab, const char *path)
+const char *lab_node_log(struct lab_node *node)
 {
-	lab->agent_program = path;
-}
-
-pid_t lab_agent_pid(struct lab *lab)
-{
-	return lab->agent ? lab->agent->pid : 0;
-}
-
-const char *lab_agent_log(struct lab *lab)
-{
-	_cleanup_fclose_ FILE *f = fopen(lab_path(lab, "log/" AGENT_LOG), "re");
+	const char *path = lab_printf(node->lab, "%s/log/%s", node->lab->dir, node->log);
+	_cleanup_fclose_ FILE *f = fopen(path, "re");
 	_cleanup_free_ char *text = NULL;
 	size_t size = 0;
 
 	if (!f || getdelim(&text, &size, 0, f) < 0)
 		return "";
-	return lab_printf(lab, "%s", text);
+	return lab_printf(node->lab, "%s", text);
 }
 
-const char *lab_cli_argv(struct lab *lab, int *ret_code, const char *const *args)
+const char *lab_node_cli_argv(struct lab_node *node, int *ret_code, const char *const *args)
 {
-	const char *argv[LAB_ARGS_MAX] = { lab_program(lab, "countersign") };
+	const char *argv[LAB_ARGS_MAX] = { lab_program(node->lab, "countersign") };
 
-	setenv("COUNTERSIGN_STATE", lab_path(lab, "state"), 1);
+	setenv("COUNTERSIGN_STATE", lab_node_path(node, "state"), 1);
 	lab_args(argv, 1, args);
-	return lab_run(lab, lab_place(NULL, NULL), argv, ret_code);
+	return lab_run(node->lab, lab_place(NULL, NULL), argv, ret_code);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A lab's cgroups: <mount>/countersign-lab-<pid>-<n>/guarded is the agent's root,
- * .../outside is for programs that it must not see. The root cgroup is never touched.
+ * A lab's cgroups: <mount>/countersign-lab-<pid>-<n>/guarded is the default agent's root,
+ * .../guarded-<node> that of a node, .../outside is for programs that none of them must see.
+ * The root cgroup is never touched.
  */
 #include "tests/lab/lab_internal.h"
 
@@ -31,43 +32,55 @@ int lab_cgroup_mount(char *ret_path, size_t size)
 
 int lab_cgroup_setup(struct lab *lab)
 {
-	char mount[PATH_MAX / 2];
+	char mount[PATH_MAX / 8];
 	char outside[PATH_MAX + 16];
 	int r = lab_cgroup_mount(mount, sizeof(mount));
 
 	if (r < 0)
 		return r;
 	snprintf(lab->cgroup, sizeof(lab->cgroup), "%s/%s", mount, lab->name);
-	snprintf(lab->guarded, sizeof(lab->guarded), "%s/%s/guarded", mount, lab->name);
 	snprintf(outside, sizeof(outside), "%s/outside", lab->cgroup);
-	if (mkdir(lab->cgroup, 0755) < 0 || mkdir(lab->guarded, 0755) < 0)
+	if (mkdir(lab->cgroup, 0755) < 0)
 		return -errno;
 	return ret_errno(mkdir(outside, 0755));
 }
 
-const char *lab_guarded(struct lab *lab)
+void lab_cgroup_guard(struct lab_node *node)
 {
-	return lab->guarded;
+	snprintf(node->guarded, sizeof(node->guarded), "%s/guarded%s%s", node->lab->cgroup,
+		 *node->name ? "-" : "", node->name);
+	lab_check(node->lab, mkdir(node->guarded, 0755) == 0, "cannot make cgroup %s: %s",
+		  node->guarded, strerror(errno));
 }
 
-const char *lab_cgroup(struct lab *lab, const char *path)
+const char *lab_guarded(struct lab *lab)
+{
+	return lab->node.guarded;
+}
+
+const char *lab_node_cgroup(struct lab_node *node, const char *path)
 {
 	char *full, *slash;
 
 	if (!path)
-		return lab_printf(lab, "%s/outside", lab->cgroup);
-	full = lab_printf(lab, "%s/%s", lab->guarded, path);
-	slash = full + strlen(lab->guarded);
+		return lab_printf(node->lab, "%s/outside", node->lab->cgroup);
+	full = lab_printf(node->lab, "%s/%s", node->guarded, path);
+	slash = full + strlen(node->guarded);
 	for (;;) {
 		slash = strchr(slash + 1, '/');
 		if (slash)
 			*slash = 0;
-		lab_check(lab, mkdir(full, 0755) == 0 || errno == EEXIST,
+		lab_check(node->lab, mkdir(full, 0755) == 0 || errno == EEXIST,
 			  "cannot make cgroup %s: %s", full, strerror(errno));
 		if (!slash)
 			return full;
 		*slash = '/';
 	}
+}
+
+const char *lab_cgroup(struct lab *lab, const char *path)
+{
+	return lab_node_cgroup(&lab->node, path);
 }
 
 /* Async-signal-safe: runs between fork and exec. */

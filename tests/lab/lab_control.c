@@ -9,13 +9,14 @@
 #define FLOWS_ASKED 4096
 #define FLOW_WAIT_MS 3000
 
-static int lab_dial(struct lab *lab)
+static int lab_dial(struct lab_node *node)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct timeval limit = { .tv_sec = LAB_WAIT_MS / 1000 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", lab_path(lab, "state/agent.sock"));
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s",
+		 lab_node_path(node, "state/agent.sock"));
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
 		return fd;
@@ -23,15 +24,15 @@ static int lab_dial(struct lab *lab)
 	return -errno;
 }
 
-json_t *lab_request(struct lab *lab, const char *request)
+json_t *lab_node_request(struct lab_node *node, const char *request)
 {
 	_cleanup_fclose_ FILE *stream = NULL;
 	_cleanup_free_ char *line = NULL;
 	json_t *reply = json_array();
-	int fd = lab_dial(lab);
+	int fd = lab_dial(node);
 	size_t size = 0;
 
-	lab_keep(lab, reply);
+	lab_keep(node->lab, reply);
 	if (fd < 0)
 		return NULL;
 	stream = fdopen(fd, "r+");
@@ -42,43 +43,46 @@ json_t *lab_request(struct lab *lab, const char *request)
 	return json_array_size(reply) > 0 || strstr(request, "flows") ? reply : NULL;
 }
 
-static json_t *lab_ask(struct lab *lab, const char *verb)
+static json_t *lab_ask(struct lab_node *node, const char *verb)
 {
-	json_t *reply = lab_request(lab, lab_printf(lab, "{\"verb\":\"%s\"}", verb));
-	json_t *object = json_array_get(reply, 0);
+	char request[64];
+	json_t *reply, *object;
 
-	lab_check(lab, object, "the agent does not answer \"%s\"", verb);
+	snprintf(request, sizeof(request), "{\"verb\":\"%s\"}", verb);
+	reply = lab_node_request(node, request);
+	object = json_array_get(reply, 0);
+	lab_check(node->lab, object, "the agent %s does not answer \"%s\"", node->name, verb);
 	return object;
 }
 
-json_t *lab_status(struct lab *lab)
+json_t *lab_node_status(struct lab_node *node)
 {
-	return lab_ask(lab, "status");
+	return lab_ask(node, "status");
 }
 
 json_t *lab_try_reload(struct lab *lab)
 {
-	return lab_ask(lab, "reload");
+	return lab_ask(&lab->node, "reload");
 }
 
-json_t *lab_reload(struct lab *lab)
+json_t *lab_node_reload(struct lab_node *node)
 {
-	json_t *reply = lab_try_reload(lab);
+	json_t *reply = lab_ask(node, "reload");
 	char *text = json_dumps(reply, JSON_COMPACT);
-	const char *kept = lab_printf(lab, "%s", text ? text : "");
+	const char *kept = lab_printf(node->lab, "%s", text ? text : "");
 
 	free(text);
-	lab_check(lab, lab_bool(reply, "ok"), "reload failed: %s", kept);
+	lab_check(node->lab, lab_bool(reply, "ok"), "reload failed: %s", kept);
 	return reply;
 }
 
-uint64_t lab_counter(struct lab *lab, const char *verdict, const char *reason)
+uint64_t lab_node_counter(struct lab_node *node, const char *verdict, const char *reason)
 {
-	json_t *counter, *counters = json_object_get(lab_status(lab), "counters");
+	json_t *counter, *counters = json_object_get(lab_node_status(node), "counters");
 	uint64_t sum = 0;
 	size_t i;
 
-	lab_check(lab, json_is_array(counters), "status has no counters");
+	lab_check(node->lab, json_is_array(counters), "status has no counters");
 	json_array_foreach(counters, i, counter) {
 		if (!streq(lab_str(counter, "verdict"), verdict))
 			continue;
@@ -88,17 +92,22 @@ uint64_t lab_counter(struct lab *lab, const char *verdict, const char *reason)
 	return sum;
 }
 
-uint64_t lab_stat(struct lab *lab, const char *name)
+uint64_t lab_node_stat(struct lab_node *node, const char *name)
 {
-	return lab_int(lab_status(lab), lab_printf(lab, "stats.%s", name));
+	char path[64];
+
+	snprintf(path, sizeof(path), "stats.%s", name);
+	return lab_int(lab_node_status(node), path);
 }
 
-json_t *lab_flows(struct lab *lab)
+json_t *lab_node_flows(struct lab_node *node)
 {
+	char request[64];
 	json_t *reply;
 
-	reply = lab_request(lab, lab_printf(lab, "{\"verb\":\"flows\",\"last\":%d}", FLOWS_ASKED));
-	lab_check(lab, reply, "the agent does not answer \"flows\"");
+	snprintf(request, sizeof(request), "{\"verb\":\"flows\",\"last\":%d}", FLOWS_ASKED);
+	reply = lab_node_request(node, request);
+	lab_check(node->lab, reply, "the agent %s does not answer \"flows\"", node->name);
 	return reply;
 }
 
@@ -129,15 +138,17 @@ static bool lab_flow_matches(const json_t *line, const struct lab_expect *e)
 	       lab_text_matches(ours, "authentication", e->authentication) &&
 	       lab_text_matches(ours, "source.spiffe_id", e->from) &&
 	       lab_text_matches(ours, "destination.spiffe_id", e->to) &&
-	       (!e->port || lab_flow_port(flow) == e->port);
+	       (!e->port || lab_flow_port(flow) == e->port) &&
+	       (!e->peer_node || lab_int(ours, "peer_node") == e->peer_node);
 }
 
-json_t *lab_flow(struct lab *lab, const struct lab_expect *expect, unsigned int timeout_ms)
+json_t *lab_node_flow(struct lab_node *node, const struct lab_expect *expect,
+		      unsigned int timeout_ms)
 {
 	uint64_t end = lab_now_ms() + timeout_ms;
 
 	for (;;) {
-		json_t *line, *lines = lab_flows(lab);
+		json_t *line, *lines = lab_node_flows(node);
 		size_t i;
 
 		json_array_foreach(lines, i, line)
@@ -149,9 +160,9 @@ json_t *lab_flow(struct lab *lab, const struct lab_expect *expect, unsigned int 
 	}
 }
 
-static void lab_print_flows(struct lab *lab)
+static void lab_print_flows(struct lab_node *node)
 {
-	json_t *line, *lines = lab_flows(lab);
+	json_t *line, *lines = lab_node_flows(node);
 	size_t i, n = json_array_size(lines);
 
 	json_array_foreach(lines, i, line) {
@@ -163,15 +174,17 @@ static void lab_print_flows(struct lab *lab)
 	}
 }
 
-json_t *lab_expect_flow(struct lab *lab, const struct lab_expect *e)
+json_t *lab_node_expect_flow(struct lab_node *node, const struct lab_expect *e)
 {
-	json_t *flow = lab_flow(lab, e, FLOW_WAIT_MS);
+	json_t *flow = lab_node_flow(node, e, FLOW_WAIT_MS);
 #define OR_ANY(text) ((text) ? (text) : "any")
 
 	if (flow)
 		return flow;
-	lab_print_flows(lab);
-	lab_fail(lab, "no flow with verdict %s, direction %s, reason %s, authentication %s",
-		 OR_ANY(e->verdict), OR_ANY(e->direction), OR_ANY(e->reason),
-		 OR_ANY(e->authentication));
+	lab_print_flows(node);
+	lab_fail(
+		node->lab,
+		"no flow of node \"%s\" with verdict %s, direction %s, reason %s, authentication %s",
+		node->name, OR_ANY(e->verdict), OR_ANY(e->direction), OR_ANY(e->reason),
+		OR_ANY(e->authentication));
 }

@@ -77,7 +77,8 @@ static int lab_open_log(struct lab *lab, const struct lab_spawn *spec)
 
 struct lab_process *lab_spawn(struct lab *lab, const struct lab_spawn *spec)
 {
-	const char *cgroup = lab_cgroup(lab, spec->place.cgroup);
+	struct lab_node *node = lab_node_of(lab, spec->place.host);
+	const char *cgroup = lab_node_cgroup(node, spec->place.cgroup);
 	_cleanup_close_ int log = lab_open_log(lab, spec);
 	struct lab_process *p = calloc(1, sizeof(*p));
 	int fds[2];

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
@@ -21,14 +22,26 @@ static int lab_remove_entry(const char *path, const struct stat *st, int type, s
 	return 0;
 }
 
+static void lab_unmount_all(const char *pattern)
+{
+	glob_t found = { 0 };
+
+	if (glob(pattern, 0, NULL, &found) == 0)
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			while (umount2(found.gl_pathv[i], MNT_DETACH) == 0)
+				;
+	globfree(&found);
+}
+
 /* Undoes the mounts below a run's directory; the pins in a bpffs go with it. */
 static void lab_unmount(const char *dir)
 {
-	char path[PATH_MAX + 8];
+	char path[PATH_MAX + 16];
 
 	snprintf(path, sizeof(path), "%s/bpffs", dir);
-	while (umount2(path, MNT_DETACH) == 0)
-		;
+	lab_unmount_all(path);
+	snprintf(path, sizeof(path), "%s/node-*/bpffs", dir);
+	lab_unmount_all(path);
 }
 
 void lab_remove_run(const char *name)

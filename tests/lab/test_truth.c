@@ -113,6 +113,15 @@ static void hear(size_t from, char letters[static PROBES + 1])
 		f.error[from] = (int)lab_int(reply, "errno");
 }
 
+/* An error of the network below (no neighbour, say) is asked about again, and said. */
+static bool is_late(size_t from, char letter)
+{
+	if (letter == PROBER_ERROR)
+		fprintf(stderr, "truth: %s: %s, asked again\n", truth_ends[from].name,
+			strerror(f.error[from]));
+	return letter == PROBER_SILENT || letter == PROBER_ERROR;
+}
+
 /*
  * One round of all probers; into @seen. Of what was silent and should not have been, all
  * is left as the next round's question; returns how much that is.
@@ -131,7 +140,7 @@ static size_t round_of(char ask_for[TRUTH_ENDS][PROBES + 1], char seen[TRUTH_END
 		hear(from, letters);
 		for (size_t i = 0; i < PROBES; i++) {
 			bool late = ask_for[from][i] == PROBER_ANSWERED &&
-				    letters[i] == PROBER_SILENT;
+				    is_late(from, letters[i]);
 
 			if (letters[i] != PROBER_SKIPPED)
 				seen[from][i] = letters[i];

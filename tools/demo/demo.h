@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* demo: nginx, redis, curl and redis-cli as four workloads under one policy. */
+/* demo: nginx, redis, curl and redis-cli as four workloads under one policy; then two hosts. */
 #pragma once
 
 #include "tests/lab/lab.h"
 
 #define WEB "10.77.0.2"
 #define CACHE "10.77.0.3"
-#define STEPS_MAX 16
+#define STEPS_MAX 24
 
 /* One line of the table at the end. */
 struct step {
@@ -34,6 +34,9 @@ void demo_policy(struct demo *demo, bool report_may_read_cache);
 
 /* steps.c: each adds to the table. */
 void demo_steps(struct demo *demo);
+
+/* hosts.c: so does each of these, between two hosts. */
+void demo_hosts(struct demo *demo);
 
 /* main.c */
 void demo_say(const char *format, ...) _printf_(1, 2);

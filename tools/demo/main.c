@@ -52,12 +52,12 @@ static int print_table(const struct demo *demo)
 {
 	int wrong = 0;
 
-	printf("\n%-42s %-46s %s\n", "step", "expected", "observed");
+	printf("\n%-42s %-56s %s\n", "step", "expected", "observed");
 	for (size_t i = 0; i < demo->n_steps; i++) {
 		const struct step *s = &demo->steps[i];
 		bool same = streq(s->expected, s->observed);
 
-		printf("%-42s %-46s %s\n", s->what, s->expected, same ? "the same" : s->observed);
+		printf("%-42s %-56s %s\n", s->what, s->expected, same ? "the same" : s->observed);
 		wrong += !same;
 	}
 	printf("\n%s\n", wrong ? "demo: NOT as expected" : "demo: all as expected");
@@ -86,6 +86,7 @@ int main(void)
 						   "-f", "--state", lab_path(demo.lab, "state")) });
 	demo_steps(&demo);
 	show_status(&demo);
+	demo_hosts(&demo);
 	code = print_table(&demo);
 	lab_free(demo.lab);
 	printf("took %.0f s\n", (lab_now_ms() - start) / 1e3);

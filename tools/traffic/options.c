@@ -41,6 +41,8 @@ static const struct option_field {
 	FIELD("mode", OPTION_TEXT, mode),
 	FIELD("claim", OPTION_TEXT, claim),
 	FIELD("tag", OPTION_TEXT, tag),
+	FIELD("key", OPTION_TEXT, key),
+	FIELD("shape", OPTION_TEXT, shape),
 	FIELD("mac", OPTION_TEXT, mac),
 	FIELD("isn", OPTION_NUMBER, isn),
 	FIELD("bind", OPTION_ADDRESS, bind),

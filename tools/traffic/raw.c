@@ -110,6 +110,14 @@ static const uint8_t *address_bytes(const struct address *a)
 	return (const uint8_t *)&((const struct sockaddr_in6 *)&a->sa)->sin6_addr;
 }
 
+bool address_same_host(const struct address *a, const struct address *b)
+{
+	size_t n = a->sa.ss_family == AF_INET ? 4 : 16;
+
+	return a->sa.ss_family == b->sa.ss_family &&
+	       memcmp(address_bytes(a), address_bytes(b), n) == 0;
+}
+
 static void find_tag(struct frame *f, size_t header)
 {
 	uint8_t *end = f->l4 + header;

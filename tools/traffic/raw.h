@@ -55,3 +55,4 @@ void hex_text(const uint8_t *bytes, size_t n, char *text);
 void mac_parse(const char *text, uint8_t mac[static 6]);
 uint16_t address_port(const struct address *address);
 void address_set_port(struct address *address, uint16_t port);
+bool address_same_host(const struct address *a, const struct address *b); /* but for the port */

@@ -38,6 +38,8 @@ struct options {
 	const char *mode; /* forge, relay: what to do with the tag */
 	const char *claim; /* forge, flood: option of the SYN, as hex */
 	const char *tag; /* forge: option of the ACK, as hex */
+	const char *key; /* forge: a node's own key, as hex */
+	const char *shape; /* forge: how the ACK's option is spoilt */
 	const char *mac; /* forge, flood: link address of the target */
 	int isn; /* forge: initial sequence number to replay, 0: random */
 	const char *before; /* file whose appearance lets the exchange begin */
