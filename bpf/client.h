@@ -75,6 +75,8 @@ __subprog int cs_client_begin(struct cs_hook *h)
 	int waits = cs_awaits_tag(h);
 	struct cs_where where;
 
+	if (cs_is_revoked(h->s)) /* not even the question leaves it */
+		return cs_refuse_unread(h, CS_REASON_REVOKED);
 	if (waits && !cs_is_hairpin(h) && !cs_is_host_daemon(h->s))
 		return CS_CODE_PASS;
 	cs_locate(&h->p->dst, &where);
