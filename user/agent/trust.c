@@ -174,7 +174,10 @@ static void follow(struct agent *agent, const char *why, bool all, bool publish)
 static void wind_timer(struct agent *agent)
 {
 	struct trust *trust = agent->trust;
-	int64_t now_ms = trust_now_ms(), due_ms = now_ms + TRUST_TICK_MAX_MS, wait_ms;
+	/* What is due is asked as of the moment at which we began to look: something may have
+	 * become due between our look at it and now, and would be taken for done. */
+	int64_t now_ms = trust->looked_ms, wait_ms;
+	int64_t due_ms = now_ms + TRUST_TICK_MAX_MS;
 	struct timeval when;
 
 	due_ms = MIN(due_ms, key_ring_due_ms(trust->ring, now_ms));
@@ -182,7 +185,7 @@ static void wind_timer(struct agent *agent)
 	due_ms = MIN(due_ms, trust_own_due_ms(trust));
 	if (*trust->records_error || *trust->publish_error)
 		due_ms = MIN(due_ms, now_ms + TRUST_DIRECTORY_RETRY_MS);
-	wait_ms = MAX(due_ms - now_ms, TRUST_TICK_MIN_MS);
+	wait_ms = MAX(due_ms - trust_now_ms(), TRUST_TICK_MIN_MS);
 	when = (struct timeval){ .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
 	event_add(trust->timer, &when);
 }
@@ -191,11 +194,13 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct agent *agent = arg;
 	struct trust *trust = agent->trust;
-	bool own = trust_judge_own(agent), publish = *trust->publish_error;
+	bool own, publish = *trust->publish_error;
 	int r;
 
 	(void)fd;
 	(void)what;
+	trust->looked_ms = trust_now_ms();
+	own = trust_judge_own(agent);
 	if (*trust->records_error)
 		trust_read_records(agent);
 	judge(agent);
@@ -214,6 +219,7 @@ static void on_source(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	agent->trust->looked_ms = trust_now_ms();
 	if (trust_take_credential(agent)) {
 		agent->trust->age = TRUST_AGE_NONE;
 		muted = trust_judge_own(agent);
@@ -230,6 +236,7 @@ static void on_records(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	agent->trust->looked_ms = trust_now_ms();
 	if (r < 0)
 		log_error("cannot watch the node records", "error=\"%s\"", strerror(-r));
 	if (r > 0 && trust_read_records(agent) == 0)
@@ -243,6 +250,7 @@ static void on_bundles(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	agent->trust->looked_ms = trust_now_ms();
 	if (source_dispatch(agent->trust->bundle_files) <= 0)
 		return;
 	trust_read_bundles(agent);
@@ -313,6 +321,7 @@ int trust_watch(struct agent *agent)
 	if (r == 0 && trust->bundle_files)
 		r = loop_read(agent->base, source_fd(trust->bundle_files), on_bundles, agent,
 			      &trust->on_bundles);
+	trust->looked_ms = 0; /* it was a while ago that trust_start() looked */
 	wind_timer(agent);
 	return r;
 }

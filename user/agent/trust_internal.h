@@ -34,6 +34,7 @@ struct trust {
 	struct source *records;
 	char records_error[CREDENTIAL_ERROR_MAX]; /* "" when the directory could be read */
 	char publish_error[CREDENTIAL_ERROR_MAX];
+	int64_t looked_ms; /* when the last look at what is due began */
 	int64_t issued_ms; /* of the record that was published last */
 
 	const struct image *image; /* whose revocations and placements are in force, or NULL */
