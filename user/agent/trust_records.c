@@ -6,32 +6,20 @@
 #include <openssl/crypto.h>
 
 #include "user/base/clock.h"
-#include "user/base/file.h"
+#include "user/base/file_write.h"
 #include "user/base/quote.h"
 
 /* ---- ours ---- */
 
-/* In one step, and on disk before others can see it: half a record is none. */
 static int write_file(const char *directory, uint16_t number, const char *text)
 {
-	_cleanup_free_ char *path = NULL, *draft = NULL;
-	_cleanup_close_ int fd = -EBADF;
-	size_t length = strlen(text);
+	_cleanup_close_ int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	char name[sizeof("65535.json")];
 
-	if (asprintf(&path, "%s/%u.json", directory, number) < 0)
-		path = NULL;
-	if (asprintf(&draft, "%s/.%u.json.new", directory, number) < 0)
-		draft = NULL;
-	if (!path || !draft)
-		return -ENOMEM;
-	fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0644);
-	if (fd < 0)
+	if (dir < 0)
 		return -errno;
-	if (write(fd, text, length) != (ssize_t)length)
-		return -EIO;
-	if (fsync(fd) < 0 || rename(draft, path) < 0)
-		return -errno;
-	return 0;
+	snprintf(name, sizeof(name), "%u.json", number);
+	return file_write_at(dir, name, text, strlen(text), 0644, /* fresh= */ false);
 }
 
 /* The number may be another node's already: then theirs stays. */
