@@ -222,7 +222,8 @@ Test(policy_crds, node_identities_have_what_records_have)
 	static const struct {
 		const char *path;
 		const char *const *names;
-	} places[] = { { "", spec }, { "keys.items", key } };
+		size_t required; /* of a spec: what a claim has; the rest comes with the signature */
+	} places[] = { { "", spec, 3 }, { "keys.items", key, 5 } };
 
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		struct opened_crd crd = open_crd("nodeidentities");
@@ -235,7 +236,7 @@ Test(policy_crds, node_identities_have_what_records_have)
 			cr_expect_not_null(node_get(properties, places[i].names[n]), "%s",
 					   places[i].names[n]);
 		cr_expect_eq(properties->n, n);
-		cr_expect_eq(required->n, n, "what is signed is complete");
+		cr_expect_eq(required->n, places[i].required, "what is signed is complete");
 		close_crd(&crd);
 	}
 }

@@ -178,8 +178,27 @@ static const struct case_of_effort efforts[] = {
 	  POLICY_PEERS },
 	{ "an address that another has",
 	  WORKLOAD "metadata: {name: same, namespace: shop}\nspec: {addresses: [10.0.0.2]}\n",
-	  POLICY_WHOLE },
+	  POLICY_PEERS },
 	{ "labels of a namespace", NAMESPACE "metadata: {name: shop, labels: {team: a}}\n",
+	  POLICY_RULES },
+	{ "a namespace that nobody is in", NAMESPACE "metadata: {name: x, labels: {team: a}}\n",
+	  POLICY_PEERS },
+	{ "a Service",
+	  "apiVersion: v1\nkind: Service\nmetadata: {name: s, namespace: shop}\n"
+	  "spec: {clusterIP: 10.96.0.1, ports: [{port: 80}]}\n",
+	  POLICY_PEERS },
+	{ "an EndpointSlice with an address that a workload has",
+	  "apiVersion: discovery.k8s.io/v1\nkind: EndpointSlice\n"
+	  "metadata: {name: s, namespace: shop, labels: {kubernetes.io/service-name: s}}\n"
+	  "addressType: IPv4\nports: [{port: 80}]\nendpoints: [{addresses: [10.0.0.2]}]\n",
+	  POLICY_PEERS },
+	{ "a Node that no rule speaks of",
+	  "apiVersion: v1\nkind: Node\nmetadata: {name: n}\n"
+	  "status: {addresses: [{type: InternalIP, address: 10.0.1.1}]}\n",
+	  POLICY_PEERS },
+	{ "a Revocation",
+	  "apiVersion: countersign.dev/v1alpha1\nkind: Revocation\nmetadata: {name: r}\n"
+	  "spec: {reason: test, nodes: [x]}\n",
 	  POLICY_WHOLE },
 	{ "a policy that asks for a label on the noise list",
 	  POLICY "metadata: {name: noise, namespace: shop}\n"

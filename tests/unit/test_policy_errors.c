@@ -70,14 +70,21 @@ static const struct error_case cases[] = {
 	/* workloads */
 	{ W META "spec: []\n", 4, "spec", "expected a mapping, got a list" },
 	{ W META "spec: {image: a}\n", 4, "spec.image",
-	  "unknown field, expected serviceAccount, cgroup, systemdUnit, addresses, ports, "
-	  "hostNetwork, node or trustDomain" },
+	  "unknown field, expected serviceAccount, cgroup, systemdUnit, podUID, hostUnit, "
+	  "addresses, ports, hostNetwork, node or trustDomain" },
 	{ W META "spec: {cgroup: a/../b}\n", 4, "spec.cgroup", "\"..\"" },
 	{ W META "spec: {cgroup: a//b}\n", 4, "spec.cgroup", "empty segment" },
 	{ W META "spec: {cgroup: a/}\n", 4, "spec.cgroup", "empty segment" },
 	{ W META "spec: {cgroup: \"\"}\n", 4, "spec.cgroup", "is empty" },
 	{ W META "spec: {cgroup: a, systemdUnit: a.service}\n", 4, "spec",
 	  "a workload has one of them" },
+	{ W META "spec: {cgroup: a, podUID: a}\n", 4, "spec", "a workload has one of them" },
+	{ W META "spec: {hostUnit: a.service}\n", 4, "spec", "has hostUnit and no node" },
+	{ W META "spec: {hostUnit: a.service, node: b, serviceAccount: c}\n", 4, "spec",
+	  "they follow from it" },
+	{ W META "spec: {hostUnit: \"a@b.service\", node: b}\n", 4, "spec.hostUnit",
+	  "cannot be in a SPIFFE ID" },
+	{ W META "spec: {podUID: a_b}\n", 4, "spec.podUID", "is no pod's uid" },
 	{ W META "spec: {systemdUnit: a}\n", 4, "spec.systemdUnit",
 	  "has no cgroup: expected a unit that ends in .service" },
 	{ W META "spec: {systemdUnit: a/b.service}\n", 4, "spec.systemdUnit",
@@ -119,6 +126,8 @@ static const struct error_case cases[] = {
 	{ W META "spec: {systemdUnit: a.service}\n---\n" W
 		 "metadata: {name: x}\nspec: {systemdUnit: a.service}\n",
 	  6, "spec.systemdUnit", "first at test.yaml:1" },
+	{ W META "spec: {podUID: a}\n---\n" W "metadata: {name: x}\nspec: {podUID: a}\n", 6,
+	  "spec.podUID", "first at test.yaml:1" },
 
 	/* policies */
 	{ P, 1, "spec", "is missing" },

@@ -63,6 +63,35 @@ Test(policy_image, defaults_of_a_workload)
 			 "spiffe://example.org/ns/default/sa/default");
 }
 
+Test(policy_image, a_pod_is_local)
+{
+	const struct image_workload *w;
+	_compiled_ c;
+
+	compiled_init(&c);
+	compiled_must(&c, WORKLOAD "metadata: {name: w}\nspec: {podUID: u-1}\n" WORKLOAD
+				   "metadata: {name: v}\nspec: {cgroup: u-1}\n");
+	w = image_workload(c.image, "default/w");
+	cr_assert_not_null(w);
+	cr_expect_str_eq(w->pod_uid, "u-1");
+	cr_expect_null(w->cgroup);
+}
+
+/* To any pod of the cluster, also one that is not known yet. */
+Test(policy_image, pods_prefixes_of_nodes_take_tags)
+{
+	_compiled_ c;
+
+	compiled_init(&c);
+	compiled_must(
+		&c, "apiVersion: v1\nkind: Node\nmetadata: {name: n}\n"
+		    "spec: {podCIDR: 10.244.1.0/24, podCIDRs: [10.244.1.0/24, \"fd00:1::/64\"]}\n");
+	cr_assert_not_null(image_class(c.image, "10.244.1.0/24"));
+	cr_expect_eq(image_class(c.image, "10.244.1.0/24")->flags, CS_CLASS_TAG);
+	cr_assert_not_null(image_class(c.image, "fd00:1::/64"));
+	cr_expect_eq(image_class(c.image, "fd00:1::/64")->flags, CS_CLASS_TAG);
+}
+
 /* Known by its address or its tags only: a peer, no subject. */
 Test(policy_image, a_workload_elsewhere)
 {

@@ -124,6 +124,10 @@ Test(policy_nodes, one_cgroup_of_this_node_is_one_workload)
 		       "metadata: {name: a}\nspec: {node: x, systemdUnit: c.service}\n" WORKLOAD
 		       "metadata: {name: b}\nspec: {systemdUnit: c.service}\n",
 		       "have the same unit");
+	expect_refused("x",
+		       WORKLOAD "metadata: {name: a}\nspec: {node: x, podUID: u}\n" WORKLOAD
+				"metadata: {name: b}\nspec: {podUID: u}\n",
+		       "have the same pod");
 	expect_refused(NULL, shared, "have the same cgroup");
 	compiled_init(&c);
 	c.options.every_subject = true; /* tools look at all nodes at once */
@@ -152,7 +156,7 @@ Test(policy_nodes, more_pairs_than_the_kernel_takes)
 	};
 	uint32_t placement;
 
-	cr_assert_eq(compile_placement(&c, &workload, 0, &placement), -ENOSPC);
+	cr_assert_eq(compile_placement(&c, &workload, 0, NULL, &placement), -ENOSPC);
 	cr_expect_eq(placement, 0);
 	cr_expect(strstr(errors.item[0].message, "CS_SCOPE_MAX"), "%s", errors.item[0].message);
 	cr_expect_eq(image.n_placements, CS_SCOPE_MAX);

@@ -9,39 +9,58 @@
 
 struct arena_chunk {
 	struct arena_chunk *next;
-	size_t used;
+	size_t used; /* from the front: what is aligned */
+	size_t texts; /* from the back */
 	size_t size;
 	alignas(max_align_t) unsigned char data[];
 };
 
-static struct arena_chunk *arena_add_chunk(struct arena *arena, size_t size)
+int arena_reserve(struct arena *arena, size_t size)
 {
 	struct arena_chunk *chunk;
 
-	/* As much again as there is, so that small arenas stay small. */
-	size = MAX(size, MIN(MAX(arena->total, ARENA_CHUNK_FIRST), ARENA_CHUNK_MAX));
 	if (size > ARENA_MAX - arena->total)
-		return NULL;
+		return -ENOMEM;
 	chunk = calloc(1, sizeof(*chunk) + size);
 	if (!chunk)
-		return NULL;
+		return -ENOMEM;
 	chunk->size = size;
 	chunk->next = arena->chunk;
 	arena->chunk = chunk;
 	arena->total += size;
-	return chunk;
+	return 0;
+}
+
+size_t arena_used(const struct arena *arena)
+{
+	size_t used = 0;
+
+	for (const struct arena_chunk *chunk = arena->chunk; chunk; chunk = chunk->next)
+		used += chunk->used + chunk->texts;
+	return used;
+}
+
+/* The chunk that has @size bytes left, or NULL. */
+static struct arena_chunk *arena_chunk_with(struct arena *arena, size_t size)
+{
+	const struct arena_chunk *chunk = arena->chunk;
+
+	if (chunk && chunk->size - chunk->used - chunk->texts >= size)
+		return arena->chunk;
+	/* As much again as there is, so that small arenas stay small. */
+	size = MAX(size, MIN(MAX(arena->total, ARENA_CHUNK_FIRST), ARENA_CHUNK_MAX));
+	return arena_reserve(arena, size) == 0 ? arena->chunk : NULL;
 }
 
 void *arena_alloc(struct arena *arena, size_t size)
 {
-	struct arena_chunk *chunk = arena->chunk;
+	struct arena_chunk *chunk;
 	void *p;
 
 	if (size > ARENA_MAX - alignof(max_align_t))
 		return NULL;
 	size = (size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
-	if (!chunk || chunk->size - chunk->used < size)
-		chunk = arena_add_chunk(arena, size);
+	chunk = arena_chunk_with(arena, size);
 	if (!chunk)
 		return NULL;
 	p = chunk->data + chunk->used;
@@ -51,10 +70,18 @@ void *arena_alloc(struct arena *arena, size_t size)
 
 char *arena_strndup(struct arena *arena, const char *s, size_t n)
 {
-	char *copy = arena_alloc(arena, n + 1);
+	struct arena_chunk *chunk;
+	char *copy;
 
-	if (copy)
-		memcpy(copy, s, n);
+	if (n >= ARENA_MAX)
+		return NULL;
+	chunk = arena_chunk_with(arena, n + 1);
+	if (!chunk)
+		return NULL;
+	chunk->texts += n + 1;
+	copy = (char *)chunk->data + chunk->size - chunk->texts;
+	memcpy(copy, s, n);
+	copy[n] = 0;
 	return copy;
 }
 

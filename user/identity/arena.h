@@ -19,6 +19,12 @@ struct arena {
 /* Zeroed memory, aligned for any type; NULL when there is none. */
 void *arena_alloc(struct arena *arena, size_t size);
 
+/* One chunk of just that size, so that what fills it wastes nothing. */
+int arena_reserve(struct arena *arena, size_t size);
+
+/* How many bytes of all chunks are in use: what a single chunk needs for the same. */
+size_t arena_used(const struct arena *arena);
+
 /* A copy of @n bytes at @s with a NUL behind it. */
 char *arena_strndup(struct arena *arena, const char *s, size_t n);
 

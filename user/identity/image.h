@@ -51,6 +51,7 @@ struct image_workload {
 	char *name;
 	char *cgroup; /* path below the cgroup root, no leading slash; NULL: none */
 	char *systemd_unit; /* e.g. "checkout.service", or NULL */
+	char *pod_uid; /* its cgroup is this pod's; or NULL */
 	uint64_t identity;
 	uint32_t ruleset[CS_DIRECTIONS]; /* index into rulesets */
 	uint32_t name_index; /* index into names: its SPIFFE ID */
@@ -67,8 +68,8 @@ struct image_placement {
 	char *trust_domain; /* of the node, which is the workload's */
 	char *node; /* its name */
 	uint32_t workloads; /* how many of that identity run there */
-	uint32_t revoked; /* how many of them are revoked; any: the pair is */
-	bool gone; /* none runs there any more; see struct image_delta */
+	uint32_t revoked : 31; /* how many of them are revoked; any: the pair is */
+	bool gone : 1; /* none runs there any more; see struct image_delta */
 };
 
 /* A `Revocation` document, for people. */
@@ -107,10 +108,10 @@ struct image_identity {
 struct image_endpoint {
 	struct cs_addr addr;
 	uint64_t identity;
-	uint32_t class_index; /* 1 + index into classes of the longest prefix, 0: none */
-	uint32_t workload_index; /* 1 + index into workloads, 0: not on this node */
-	uint32_t flags; /* enum cs_endpoint_flags */
-	bool gone; /* nobody has it any more; see struct image_delta */
+	uint32_t class_index : 24; /* 1 + index into classes of the longest prefix, 0: none */
+	uint32_t flags : 8; /* enum cs_endpoint_flags */
+	uint32_t workload_index : 31; /* 1 + index into workloads, 0: not on this node */
+	bool gone : 1; /* nobody has it any more; see struct image_delta */
 };
 
 /* One prefix; an address belongs to the class of its longest prefix. */
@@ -129,6 +130,7 @@ struct image_service {
 	uint32_t n;
 	char *namespace;
 	char *name;
+	bool gone; /* nobody has it any more; see struct image_delta */
 };
 
 struct image_backend {
@@ -140,7 +142,7 @@ struct image_backend {
 
 struct image {
 	struct image_store *
-		store; /* of the identities' and placements' strings; NULL: each is the image's own */
+		store; /* of identities', placements' and Services' strings; NULL: the image's own */
 	struct cs_ruleset *rulesets;
 	size_t n_rulesets;
 	struct cs_bitmap *bitmaps; /* row 0 is empty */
@@ -177,22 +179,26 @@ struct image_indexes {
 };
 
 /*
- * A small change of the image in force, made in place: workloads of other nodes came or
- * went. Nothing moves: what came is new at the end of its list or was `gone` before, what
- * went is marked. Bitmaps and names were only added to.
+ * A small change of the image in force, made in place: workloads of other nodes, Services
+ * and addresses came, changed or went. What came is new at the end of its list or took a place
+ * that was `gone` before; what went is marked. Bitmaps, names, backends were only added to.
  */
 struct image_delta {
 	struct image_indexes identities; /* that came */
-	struct image_indexes endpoints; /* that came or changed */
 	struct image_indexes gone_identities;
-	struct image_indexes gone_endpoints;
-	struct image_indexes placements; /* that came or changed, or are gone; each once */
-	struct image_placement *before; /* what each of these was, in the same order */
+	struct image_indexes endpoints; /* that came, changed, or are gone; each once */
+	struct image_endpoint *endpoints_before; /* what each of these was, in the same order */
+	struct image_indexes placements; /* the same */
+	struct image_placement *before;
+	struct image_indexes services; /* the same, but one may be there twice */
+	struct image_service *services_before;
 	size_t n_bitmaps; /* of the image before the change */
 	size_t n_names;
 	size_t n_identities;
 	size_t n_endpoints;
 	size_t n_placements;
+	size_t n_services;
+	size_t n_backends;
 	bool restricts; /* connections that were allowed before may be denied now */
 };
 
@@ -201,11 +207,20 @@ void image_delta_done(struct image_delta *delta);
 /* Adds an index; -ENOMEM. */
 int image_indexes_add(struct image_indexes *indexes, uint32_t index);
 
-/* Adds placement @index, which is not in the delta yet, as it is before it changes; -ENOMEM. */
+/* Adds what is not in the delta yet, as it is before it changes; -ENOMEM. */
+int image_delta_endpoint(struct image_delta *delta, const struct image *image, uint32_t index);
 int image_delta_placement(struct image_delta *delta, const struct image *image, uint32_t index);
+int image_delta_service(struct image_delta *delta, const struct image *image, uint32_t index);
 
 /* Makes the image what it was before the change. */
 void image_delta_undo(const struct image_delta *delta, struct image *image);
+
+/*
+ * Leaves of an image that is no longer in force what names its events: identities, rules,
+ * workloads and their addresses. The rest is most of it, and nobody asks for it. Whoever
+ * made an index of the image's endpoints must forget it.
+ */
+void image_keep_names(struct image *image);
 
 /* Frees the image and all it owns; takes NULL. */
 void image_free(struct image *image);

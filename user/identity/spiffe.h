@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SPIFFE IDs of workloads: spiffe://<trust domain>/ns/<namespace>/sa/<service account>.
+ * SPIFFE IDs of workloads: spiffe://<trust domain>/ns/<namespace>/sa/<service account>, and of
+ * a node's own systemd units: spiffe://<trust domain>/countersign/node/<node>/unit/<unit>.
  *
  * One identity has one spelling: the trust domain is lower-case [a-z0-9._-], segments are
  * [a-zA-Z0-9._-]+ but not "." or "..", and there is no port, user, query, fragment,
@@ -22,6 +23,10 @@ bool spiffe_trust_domain_valid(const char *trust_domain);
 /* The ID into @ret; -EINVAL: a part has other characters, -ENAMETOOLONG: it does not fit. */
 int spiffe_build(const char *trust_domain, const char *namespace, const char *service_account,
 		 char ret[static CS_SPIFFE_ID_MAX]);
+
+/* The same of a unit. Not every unit's name fits: "@", ":" and "\\" do not. */
+int spiffe_build_unit(const char *trust_domain, const char *node, const char *unit,
+		      char ret[static CS_SPIFFE_ID_MAX]);
 
 /* What is wrong with a workload's ID, in words, or NULL. */
 const char *spiffe_problem(const char *id);

@@ -101,7 +101,7 @@ static int compile_alloc(struct compile *c)
 	c->identities = calloc(c->room, sizeof(*c->identities));
 	c->collected = calloc(c->room, sizeof(*c->collected));
 	c->claims = calloc(c->endpoints_room, sizeof(*c->claims));
-	c->identity_of = arena_alloc(&c->arena, c->set->workloads.n * sizeof(*c->identity_of));
+	c->identity_of = arena_alloc(&c->passing, c->set->workloads.n * sizeof(*c->identity_of));
 	c->name_first = arena_alloc(&c->arena, CS_NAMES_MAX * sizeof(*c->name_first));
 	c->name_last = arena_alloc(&c->arena, CS_NAMES_MAX * sizeof(*c->name_last));
 	return c->identities && c->collected && c->claims && c->identity_of && c->name_first &&
@@ -136,14 +136,21 @@ static void trim_image(const struct compile *c)
 /* The maps that tell who is there, in @c's own order; and all the others. */
 static void free_maps(struct compile *c)
 {
-	struct keymap *identities[] = { &c->by_record,	  &c->by_number,  &c->by_name,
-					&c->by_namespace, &c->by_address, &c->by_placement };
-	struct keymap *others[] = { &c->noise,	    &c->by_ruleset,  &c->by_peers,
-				    &c->by_prefix,  &c->by_bits,     &c->foreign,
-				    &c->by_subject, &c->revoked_ids, &c->revoked_names };
+	struct keymap *identities[] = { &c->by_name, &c->by_namespace, &c->by_text };
+	struct keymap *others[] = {
+		&c->noise,   &c->by_ruleset, &c->by_peers,    &c->by_prefix,
+		&c->by_bits, &c->by_subject, &c->revoked_ids, &c->revoked_names
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(identities) && !c->borrowed; i++)
 		keymap_done(identities[i]);
+	if (!c->borrowed) {
+		hashindex_done(&c->by_record);
+		hashindex_done(&c->by_number);
+		hashindex_done(&c->by_address);
+		hashindex_done(&c->by_placement);
+		compile_objects_free(c->objects);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
 		keymap_done(others[i]);
 }
@@ -154,6 +161,7 @@ void compile_free(struct compile *c)
 		return;
 	free_maps(c);
 	arena_done(&c->arena);
+	arena_done(&c->passing);
 	free(c->identities);
 	free(c->collected);
 	free(c->claims);
@@ -192,6 +200,10 @@ static int compile_who(struct compile *c, const struct compile *from)
 	if (r < 0)
 		return r;
 	c->from = from;
+	if (!from)
+		r = compile_objects_make(c);
+	if (r < 0)
+		return r;
 	return from ? compile_adopt(c) : compile_identities(c);
 }
 
@@ -211,9 +223,12 @@ int compile_run(struct compile *c, const struct compile *from)
 	for (size_t i = 0; i < ARRAY_SIZE(steps) && r == 0; i++)
 		r = steps[i](c);
 	c->from = NULL;
-	if (r == 0)
-		trim_image(c);
-	return r == 0 && c->kept ? compile_keep(c) : r;
+	if (r < 0)
+		return r;
+	trim_image(c);
+	if (c->kept)
+		compile_keep(c);
+	return 0;
 }
 
 void compile_take_over(struct compile *c, struct compile *from)

@@ -16,6 +16,7 @@
  */
 #pragma once
 
+#include "user/policy/compile_parts.h"
 #include "user/policy/errors.h"
 #include "user/policy/rule_ids.h"
 
@@ -26,127 +27,6 @@
 #define OFFLINE_WORKLOADS_MAX 131072
 #define OFFLINE_RULESETS_MAX 65536
 #define OFFLINE_BITMAPS_MAX (CS_IDENTITIES_MAX + CS_CLASSES_MAX)
-
-/* Selector bits: ascending, none twice. */
-struct bits {
-	uint16_t *bit;
-	size_t n;
-	size_t capacity;
-};
-
-/*
- * What the compiler knows of image->identities[] beyond the image. Index 0 is an entity,
- * so 0 ends the chains. `workload` is a copy in the store, made of the first workload that
- * has the identity: it has what the record has and a name, and outlives the manifests.
- */
-struct peer_identity {
-	const struct workload *workload; /* NULL for entities */
-	struct labels labels; /* those of the record */
-	uint32_t uses; /* workloads that have it; 0: it is gone */
-	struct bits bits; /* selectors that it matches */
-	uint32_t next_in_namespace;
-	uint32_t next_of_name;
-	uint32_t collected; /* the last collection that it is in */
-	struct used_policy **policies; /* that select it, when `matched` */
-	size_t n_policies;
-	bool matched;
-	bool foreign; /* of another trust domain: no selector means it */
-};
-
-struct peer_namespace {
-	const char *name;
-	struct labels labels;
-	uint32_t first; /* of its identities */
-	uint32_t last;
-	struct used_policy **candidates; /* that may select somebody here, when `listed` */
-	size_t n_candidates;
-	bool listed;
-};
-
-/* What one rule means for the kernel, but for its place in the order. */
-struct target {
-	uint16_t selector;
-	uint16_t min;
-	uint16_t max;
-	uint8_t protocol;
-};
-
-struct targets {
-	struct target *item;
-	size_t n;
-	size_t capacity;
-};
-
-/* A rule in use. Both are found once, however many subjects it has. */
-struct used_rule {
-	uint32_t id;
-	bool resolved;
-	uint16_t selector; /* of all its peers, when resolved */
-	bool expanded;
-	struct targets targets; /* when expanded */
-};
-
-/* A policy; in the order of namespaces and names. */
-struct used_policy {
-	const struct policy *policy;
-	bool used;
-	uint32_t default_id;
-	struct used_rule *rules[CS_DIRECTIONS];
-};
-
-/* A policy as it holds for one subject. */
-struct applied {
-	struct used_policy *used;
-	bool audit; /* its mode, or its roll-out has not reached the subject */
-};
-
-/*
- * Who is judged on this node: an identity, and which of the policies that select it enforce.
- * Two workloads of one identity differ when a roll-out has reached just one of them.
- */
-struct subject {
-	uint32_t identity; /* index */
-	const struct workload *workload; /* the first that is this subject */
-	struct applied *policies; /* in the order of namespaces and names */
-	size_t n_policies;
-	uint32_t ruleset[CS_DIRECTIONS];
-};
-
-/* What a selector stands for: the peers of a rule, or those of them that call a port so. */
-struct used_selector {
-	const struct rule *rule;
-	const struct port_match *match; /* NULL: all of them */
-	uint16_t port;
-};
-
-/* A rule that goes out to a port by name: peers that come may mean another number. */
-struct named_use {
-	const struct rule *rule;
-	const struct port_match *match;
-	uint16_t port; /* one that some peer means; 0: the rule itself, whoever means what */
-};
-
-/* A CIDR with holes, of one selector. */
-struct block {
-	const struct peer *peer;
-	uint16_t selector;
-	uint32_t excluded; /* 1 + the last prefix that a hole covers */
-};
-
-/* A prefix that some block starts or a hole cuts, or of the tag networks. */
-struct prefix_use {
-	uint32_t block;
-	uint32_t next; /* 1 + index, 0: the last */
-	bool except;
-};
-
-struct prefix {
-	struct cs_cidr cidr;
-	const struct place *place; /* of the policy that first names it, or NULL */
-	uint32_t uses; /* 1 + index of the first use, 0: none */
-	bool tag;
-	bool host; /* an address of this node */
-};
 
 #define GROWING(type)            \
 	struct {                 \
@@ -162,6 +42,7 @@ struct compile {
 	struct policy_errors *errors;
 	struct image *image;
 	struct arena arena;
+	struct arena passing; /* what is of no use when all is compiled */
 	size_t room; /* identities that there is room for */
 	size_t endpoints_room;
 	bool kept; /* the state outlives the compile, for compile_update() */
@@ -172,8 +53,8 @@ struct compile {
 	/* identities; what their keys point to is in the store */
 	struct image_store *store;
 	struct keymap noise; /* keys on the noise list that some policy selects on */
-	struct keymap by_record;
-	struct keymap by_number;
+	struct hashindex by_record; /* both -> identity */
+	struct hashindex by_number;
 	struct keymap by_name; /* SPIFFE ID -> index into names */
 	struct keymap by_namespace;
 	struct peer_identity *identities;
@@ -209,11 +90,29 @@ struct compile {
 	struct keymap by_prefix;
 	bool lengths[ADDRESS_BITS + 1]; /* prefix lengths in use */
 	struct keymap by_bits; /* -> row */
-	struct keymap by_address; /* -> endpoint */
-	uint32_t *claims; /* by endpoint: workloads that have the address */
+	struct hashindex by_address; /* -> endpoint, unless it is gone */
+	struct endpoint_claim *claims; /* by endpoint */
+	GROWING(struct claim_record) claim_records;
+	uint32_t claim_free; /* 1 + index of a record that is free, a list; 0: none */
+	GROWING(uint32_t) free_endpoints; /* that are gone */
+	size_t n_free_ready; /* of these: the first ones, gone before the update at hand */
+
+	/* Services, and other objects that are not compiled but asked */
+	struct compile_objects *objects;
+	size_t services_room;
+	size_t backends_room;
+	size_t backends_most; /* so many, and backends of the past are too many */
+	GROWING(uint32_t) free_services; /* as free_endpoints */
+	size_t n_free_services_ready;
+	bool same_prefixes; /* as in the compile that this one goes on from */
+	bool asks_nodes; /* some rule's peers are Nodes */
 
 	/* who runs where, and who is revoked */
-	struct keymap by_placement; /* -> placement */
+	struct hashindex by_placement; /* -> placement, unless it is gone */
+	struct keymap by_text; /* -> texts */
+	GROWING(char *) texts; /* names of nodes and trust domains, in the store */
+	GROWING(uint32_t) free_placements; /* as free_endpoints */
+	size_t n_free_placements_ready;
 	size_t placements_room; /* 0: this node has no name */
 	uint32_t *placement_changed; /* by placement: the last update that it is in */
 	uint32_t update; /* how many updates there were */
@@ -221,10 +120,20 @@ struct compile {
 	struct keymap revoked_names; /* "namespace/name" of workloads */
 
 	/* for what comes later, see compile_update() */
-	struct keymap foreign; /* addresses of Nodes and of EndpointSlices */
 	struct cs_bitmap restricting; /* selectors of rules that do not just allow */
 	size_t n_gone; /* identities, endpoints and placements */
 };
+
+/* A GROWING array as the compile has it that this one goes on from; false: no memory. */
+#define ADOPT(c, array)                                                                        \
+	({                                                                                     \
+		size_t _size = (c)->from->array.n * sizeof(*(c)->array.item);                  \
+		(c)->array.item = arena_alloc(&(c)->arena, _size);                             \
+		if ((c)->array.item && _size)                                                  \
+			memcpy((c)->array.item, (c)->from->array.item, _size);                 \
+		(c)->array.n = (c)->array.capacity = (c)->array.item ? (c)->from->array.n : 0; \
+		(c)->array.item != NULL;                                                       \
+	})
 
 /* Room for one more in a GROWING array; evaluates to false when there is no memory. */
 #define GROW(c, array)                                                                 \
@@ -239,6 +148,9 @@ struct compile {
 int compile_order(struct compile *c);
 int compile_identities(struct compile *c);
 int compile_subjects(struct compile *c);
+/* Whether @policy selects those who have the identity, which is of @namespace. */
+bool compile_selects(const struct compile *c, const struct policy *policy,
+		     const struct peer_namespace *namespace, uint32_t identity);
 int compile_rule_ids(struct compile *c);
 int compile_rulesets(struct compile *c);
 int compile_classes(struct compile *c);
@@ -282,9 +194,96 @@ int compile_isolation(const struct subject *subject, struct image_workload *ret)
 size_t compile_entities_max(const struct compile *c);
 int compile_entities(struct compile *c);
 
-/* Adds an endpoint at @addr, or marks that there is another; @place is for the message. */
-int compile_endpoint(struct compile *c, const struct place *place, const struct cs_addr *addr,
-		     const struct image_endpoint *from);
+/* The entity that has an address which no workload has, 0: none but what its class says. */
+uint8_t compile_entity_at(const struct compile *c, const struct cs_addr *addr);
+
+/* ---- compile_address.c: who has an address ---- */
+
+/* The endpoint of an address. */
+bool compile_find_endpoint(const struct compile *c, const struct cs_addr *addr, uint32_t *ret);
+
+/*
+ * The endpoint of an address, one that is gone if there is none yet; what it was goes into
+ * @delta (NULL: a compile). What it is now, compile_settle_endpoint() says.
+ */
+int compile_touch_endpoint(struct compile *c, const struct place *place, const struct cs_addr *addr,
+			   struct image_delta *delta, uint32_t *ret);
+void compile_settle_endpoint(struct compile *c, uint32_t i);
+
+/* A claim on it: identity @identity has the address. -ESTALE: it goes but was not there. */
+int compile_claim(struct compile *c, uint32_t i, uint32_t identity, bool revoked);
+int compile_unclaim(struct compile *c, uint32_t i, uint32_t identity, bool revoked);
+
+/* The endpoint is gone for good: another may have its place, from the next update on. */
+int compile_free_endpoint(struct compile *c, uint32_t i);
+
+/* ---- compile_objects.c ---- */
+
+struct compile_objects *compile_objects_free(struct compile_objects *objects);
+
+/* From the set of the compile. */
+int compile_objects_make(struct compile *c);
+
+enum object_kind {
+	OBJECT_SERVICE,
+	OBJECT_SLICE,
+	OBJECT_NODE,
+	OBJECT_NAMESPACE,
+};
+
+struct compile_object {
+	const void *object;
+	enum object_kind kind;
+};
+
+/* -ESTALE: there is one of that name, or none. */
+int compile_object_comes(struct compile_objects *objects, const struct compile_object *object);
+int compile_object_goes(struct compile_objects *objects, const struct compile_object *object);
+
+/* The labels of a Namespace object of that name, or NULL. */
+const struct labels *compile_namespace_labels(const struct compile *c, const char *name);
+
+/* Whether the slice has the API server's own addresses. */
+bool slice_is_apiserver(const struct endpoint_slice *slice);
+
+/* ---- compile_service.c ---- */
+
+/* An address, port and protocol at which Services may be. */
+struct front {
+	struct cs_addr addr;
+	uint16_t port;
+	uint8_t protocol;
+	uint8_t pad[5]; /* zero: they are hashed as bytes */
+};
+_Static_assert(sizeof(struct front) == 24, "a front has bytes that nobody set");
+
+static inline struct front front_of(const struct service *service, size_t address, size_t port)
+{
+	return (struct front){ service->addresses[address],
+			       service->ports[port].port,
+			       service->ports[port].protocol,
+			       { 0 } };
+}
+
+static inline uint32_t front_hash(const struct front *front)
+{
+	return hashindex_hash(front, sizeof(*front));
+}
+
+/* The Service at a front is made anew; what it was goes into @delta. */
+int compile_service_at(struct compile *c, const struct front *front, struct image_delta *delta);
+
+/* Backends of the past go, when there are many; before an update. */
+int compile_tidy_backends(struct compile *c);
+
+/* The same for all fronts of a Service, by its object; and of the Service that a slice is of. */
+int compile_touch_service(struct compile *c, const struct service *service,
+			  struct image_delta *delta);
+int compile_touch_slice(struct compile *c, const struct endpoint_slice *slice,
+			struct image_delta *delta);
+
+/* The same for all Services that an address is behind. */
+int compile_touch_backend(struct compile *c, const struct cs_addr *addr, struct image_delta *delta);
 
 /* Whether the address is one of this node's own. */
 bool compile_is_host(const struct compile *c, const struct cs_addr *addr);
@@ -314,14 +313,18 @@ int compile_run(struct compile *c, const struct compile *from);
 void compile_take_over(struct compile *c, struct compile *from);
 
 /* Readies a state that is kept for compile_update(). */
-int compile_keep(struct compile *c);
+void compile_keep(struct compile *c);
 
-/* Workloads that went and that came. What changed went and came. */
+/* What went and what came. What changed went and came. */
 struct compile_changes {
 	const struct workload **gone;
 	size_t n_gone;
 	const struct workload **come;
 	size_t n_come;
+	struct compile_object *gone_objects;
+	size_t n_gone_objects;
+	struct compile_object *come_objects;
+	size_t n_come_objects;
 	bool rules; /* in and out: the rules must be compiled anew behind it */
 };
 
@@ -334,11 +337,25 @@ struct compile_changes {
  */
 int compile_update(struct compile *c, struct compile_changes *changes, struct image_delta *ret);
 
+/* The parts of it that are about objects, and in the end about Services. */
+int compile_update_objects(struct compile *c, const struct compile_changes *changes,
+			   struct image_delta *delta, bool *ret_rules);
+int compile_update_services(struct compile *c, const struct compile_changes *changes,
+			    struct image_delta *delta);
+
+/* Whether identity @i matches a selector; whether a rule needs a port more for its sake. */
+bool compile_selector_has(const struct compile *c, const struct used_selector *selector,
+			  uint32_t i);
+bool compile_needs_target(const struct compile *c, uint32_t i);
+
 /* The keys of the noise list that policies select on, into c->noise. */
 int compile_noise(struct compile *c);
 
 /* Copies what c->from knows of identities. -ESTALE: it is of no use for these policies. */
 int compile_adopt(struct compile *c);
+
+/* The labels of a namespace, which is in the tables by @name, as its object says by now. */
+int compile_label_namespace(struct compile *c, const char *name, struct labels *ret);
 
 /* The workload's identity, a new one if need be, in *@ret. */
 int compile_identity(struct compile *c, const struct workload *workload, uint32_t *ret);
@@ -352,10 +369,14 @@ int compile_alloc_placements(struct compile *c);
 
 /*
  * 1 + index of the placement of a workload whose identity is @identity, a new one without
- * workloads if need be; 0: it has no node that could speak for it.
+ * workloads if need be; 0: it has no node that could speak for it. What it was goes into
+ * @delta (NULL: a compile).
  */
 int compile_placement(struct compile *c, const struct workload *workload, uint32_t identity,
-		      uint32_t *ret);
+		      struct image_delta *delta, uint32_t *ret);
+
+/* Lets another have the place of a placement that is gone, from the next update on. */
+int compile_free_placement(struct compile *c, uint32_t index);
 
 /* One workload more (or less) in a placement. */
 void compile_count_placement(struct compile *c, uint32_t index, bool revoked, bool comes);

@@ -214,6 +214,28 @@ static int add_class(struct compile *c, uint32_t i)
 	return compile_row(c, &bits, prefix->place ? prefix->place : &nowhere, &class->row);
 }
 
+/*
+ * Pods of the cluster may be at such an address, if they are not known yet. A compile of rules
+ * has no Nodes in its set.
+ */
+static int add_pod_cidrs(struct compile *c)
+{
+	const struct object_list *nodes = &c->objects->nodes;
+	uint32_t prefix;
+	int r = 0;
+
+	for (size_t i = 0; i < nodes->n && r == 0; i++) {
+		const struct node_object *node = nodes->item[i];
+
+		for (size_t k = 0; node && k < node->n_pod_cidrs && r == 0; k++) {
+			r = get_prefix(c, &node->pod_cidrs[k], &prefix);
+			if (r == 0)
+				c->prefixes.item[prefix]->tag = true;
+		}
+	}
+	return r;
+}
+
 int compile_classes(struct compile *c)
 {
 	const struct given given[] = {
@@ -225,6 +247,8 @@ int compile_classes(struct compile *c)
 
 	for (size_t i = 0; i < ARRAY_SIZE(given) && r == 0; i++)
 		r = add_given(c, &given[i]);
+	if (r == 0)
+		r = add_pod_cidrs(c);
 	if (r == 0)
 		r = split_families(c);
 	if (r < 0)

@@ -70,15 +70,28 @@ static int add_entities(struct compile *c)
 	return 0;
 }
 
-/* Without an object of its own, a namespace has just its name as a label. */
-static int namespace_labels(struct compile *c, const char *name, struct labels *ret)
+static bool copy_labels(struct arena *arena, const struct labels *labels, struct labels *ret)
 {
-	uint32_t i;
+	ret->item = arena_alloc(arena, labels->n * sizeof(*ret->item));
+	for (size_t i = 0; ret->item && i < labels->n; i++) {
+		struct label *label = &ret->item[ret->n++];
 
-	if (keymap_get(&c->set->namespaces.names, name, strlen(name), &i)) {
-		*ret = c->set->namespaces.item[i]->labels;
-		return 0;
+		label->key = arena_strdup(arena, labels->item[i].key);
+		label->value = arena_strdup(arena, labels->item[i].value);
+		if (!label->key || !label->value)
+			return false;
 	}
+	return ret->item;
+}
+
+/* Without an object of its own, a namespace has just its name as a label. */
+int compile_label_namespace(struct compile *c, const char *name, struct labels *ret)
+{
+	const struct labels *given = compile_namespace_labels(c, name);
+
+	*ret = (struct labels){ 0 };
+	if (given)
+		return copy_labels(&c->store->arena, given, ret) ? 0 : -ENOMEM;
 	ret->item = arena_alloc(&c->store->arena, sizeof(*ret->item));
 	if (!ret->item)
 		return -ENOMEM;
@@ -97,7 +110,7 @@ static int get_namespace(struct compile *c, const char *name, struct peer_namesp
 		namespace.name = arena_strdup(&c->store->arena, name);
 		if (!namespace.name)
 			return -ENOMEM;
-		r = namespace_labels(c, namespace.name, &namespace.labels);
+		r = compile_label_namespace(c, namespace.name, &namespace.labels);
 		if (r < 0)
 			return r;
 		r = keymap_put(&c->by_namespace, namespace.name, strlen(name), i);
@@ -134,12 +147,12 @@ static int get_name(struct compile *c, const struct workload *workload, uint32_t
 	char id[CS_SPIFFE_ID_MAX], *kept;
 	int r;
 
-	r = spiffe_build(trust_domain_of(c, workload), workload->namespace,
-			 workload->service_account, id);
+	r = workload_spiffe_id(c->options, workload, id);
 	if (r < 0) {
-		policy_errors_add(c->errors, &workload->place, "spec.serviceAccount",
+		policy_errors_add(c->errors, &workload->place,
+				  workload->host_unit ? "spec.hostUnit" : "spec.serviceAccount",
 				  "the SPIFFE ID of workload %s/%s would be longer than %d bytes: "
-				  "choose a shorter service account",
+				  "choose a shorter name",
 				  workload->namespace, workload->name, CS_SPIFFE_ID_MAX - 1);
 		return -EBADMSG;
 	}
@@ -169,20 +182,6 @@ static void record_labels(const struct compile *c, const struct workload *worklo
 		    keymap_get(&c->noise, label->key, strlen(label->key), &wanted))
 			ret->item[ret->n++] = *label;
 	}
-}
-
-static bool copy_labels(struct arena *arena, const struct labels *labels, struct labels *ret)
-{
-	ret->item = arena_alloc(arena, labels->n * sizeof(*ret->item));
-	for (size_t i = 0; ret->item && i < labels->n; i++) {
-		struct label *label = &ret->item[ret->n++];
-
-		label->key = arena_strdup(arena, labels->item[i].key);
-		label->value = arena_strdup(arena, labels->item[i].value);
-		if (!label->key || !label->value)
-			return false;
-	}
-	return ret->item;
 }
 
 static bool copy_ports(struct arena *arena, const struct named_ports *ports,
@@ -225,6 +224,17 @@ static struct workload *copy_workload(struct compile *c, const struct workload *
 	copy->name = arena_strdup(arena, workload->name);
 	copy->service_account = arena_strdup(arena, workload->service_account);
 	copy->host_network = workload->host_network;
+	if (workload->host_unit) {
+		copy->host_unit = arena_strdup(arena, workload->host_unit);
+		copy->node = arena_strdup(arena, workload->node);
+		if (!copy->host_unit || !copy->node)
+			return NULL;
+	}
+	if (c->identities[i].foreign) {
+		copy->trust_domain = arena_strdup(arena, workload->trust_domain);
+		if (!copy->trust_domain)
+			return NULL;
+	}
 	copy->labels = c->identities[i].labels;
 	if (!copy->namespace || !copy->name || !copy->service_account ||
 	    !copy_ports(arena, &workload->ports, &copy->ports))
@@ -251,19 +261,16 @@ static int describe_identity(struct compile *c, const struct workload *workload,
 /* Two records of one number: nobody could tell them apart, so neither is let in. */
 static int check_collision(struct compile *c, const struct workload *workload, uint32_t i)
 {
-	uint64_t *number = arena_alloc(&c->store->arena, sizeof(*number));
-	const struct workload *other;
-	uint32_t first;
-	int r;
+	const uint64_t *number = &c->image->identities[i].identity;
+	uint32_t hash = hashindex_hash(number, sizeof(*number)), first;
+	const struct workload *other = NULL;
+	size_t position = 0;
 
-	if (!number)
-		return -ENOMEM;
-	*number = c->image->identities[i].identity;
-	r = keymap_put(&c->by_number, number, sizeof(*number), i);
-	if (r != -EEXIST)
-		return r;
-	keymap_get(&c->by_number, number, sizeof(*number), &first);
-	other = c->identities[first].workload;
+	while (!other && hashindex_next(&c->by_number, hash, &position, &first))
+		if (c->image->identities[first].identity == *number)
+			other = c->identities[first].workload;
+	if (!other)
+		return hashindex_add(&c->by_number, hash, i);
 	policy_errors_add(c->errors, &workload->place, "",
 			  "workloads %s/%s and %s/%s (%s:%u) are different but have the same "
 			  "identity number %llu: change a label of one, or the cluster salt",
@@ -283,7 +290,7 @@ static int link_identity(struct compile *c, const struct workload *workload, uin
 		r = get_namespace(c, workload->namespace, &namespace);
 	if (r < 0)
 		return r;
-	if (!c->identities[i].foreign)
+	if (!c->identities[i].foreign && !workload->host_unit)
 		chain(&namespace->first, &namespace->last,
 		      &c->identities[namespace->last].next_in_namespace, i);
 	chain(&c->name_first[name], &c->name_last[name],
@@ -318,6 +325,7 @@ static int add_identity(struct compile *c, const struct workload *workload,
 	*identity = (struct image_identity){ 0 };
 	c->identities[i] = (struct peer_identity){
 		.foreign = workload_is_foreign(c->options, workload),
+		.host_unit = workload->host_unit,
 	};
 	if (!copy_labels(&c->store->arena, labels, &c->identities[i].labels))
 		return -ENOMEM;
@@ -336,27 +344,90 @@ static int add_identity(struct compile *c, const struct workload *workload,
 	return r < 0 ? r : link_identity(c, copy, i);
 }
 
+static bool same_labels(const struct labels *a, const struct labels *b)
+{
+	for (size_t i = 0; i < a->n && i < b->n; i++)
+		if (!streq(a->item[i].key, b->item[i].key) ||
+		    !streq(a->item[i].value, b->item[i].value))
+			return false;
+	return a->n == b->n;
+}
+
+static bool same_ports(const struct named_ports *a, const struct named_ports *b)
+{
+	for (size_t i = 0; i < a->n && i < b->n; i++)
+		if (named_port_compare(&a->item[i], &b->item[i]) != 0 ||
+		    a->item[i].port != b->item[i].port)
+			return false;
+	return a->n == b->n;
+}
+
+/* Units of a node: see host_unit_identity(). */
+static bool same_unit(const struct workload *a, const struct workload *b)
+{
+	return a->host_unit && b->host_unit && streq(a->host_unit, b->host_unit) &&
+	       streq(a->node, b->node);
+}
+
+/* Whether identity @i is that of @like, whose record this is. */
+static bool has_record(const struct compile *c, uint32_t i, const struct workload *like,
+		       const struct identity_record *record)
+{
+	const struct workload *workload = c->identities[i].workload;
+
+	if (workload && (workload->host_unit || like->host_unit))
+		return same_unit(workload, like) &&
+		       streq(trust_domain_of(c, workload), record->trust_domain);
+	return workload && streq(workload->namespace, record->namespace) &&
+	       streq(workload->service_account, record->service_account) &&
+	       streq(trust_domain_of(c, workload), record->trust_domain) &&
+	       workload->host_network == record->host_network &&
+	       same_labels(&c->identities[i].labels, &record->labels) &&
+	       same_ports(&workload->ports, &record->ports);
+}
+
 /* Finds or adds the identity of a record. */
 static int get_identity(struct compile *c, const struct workload *workload,
 			const struct identity_record *record, uint32_t *ret)
 {
 	_cleanup_bytes_ struct bytes encoded = { 0 };
-	char *key;
+	size_t position = 0;
+	uint32_t hash;
 	int r;
 
 	identity_encode(record, &encoded);
 	if (encoded.failed)
 		return -ENOMEM;
-	if (keymap_get(&c->by_record, encoded.data, encoded.n, ret))
-		return 0;
+	hash = hashindex_hash(encoded.data, encoded.n);
+	while (hashindex_next(&c->by_record, hash, &position, ret))
+		if (has_record(c, *ret, workload, record))
+			return 0;
 	if (c->borrowed)
 		return -ESTALE;
 	*ret = (uint32_t)c->image->n_identities;
 	r = add_identity(c, workload, &record->labels, &encoded);
-	if (r < 0)
-		return r;
-	key = arena_strndup(&c->store->arena, (char *)encoded.data, encoded.n);
-	return key ? keymap_put(&c->by_record, key, encoded.n, *ret) : -ENOMEM;
+	return r < 0 ? r : hashindex_add(&c->by_record, hash, *ret);
+}
+
+/*
+ * What a unit of a node is follows from its SPIFFE ID alone, so that all who declare it mean
+ * one identity. No namespace and no service account have a slash.
+ */
+static int host_unit_identity(struct compile *c, const struct workload *workload,
+			      struct identity_record *record, uint32_t *ret)
+{
+	_cleanup_free_ char *node = NULL, *unit = NULL;
+
+	if (asprintf(&node, "node/%s", workload->node) < 0)
+		node = NULL;
+	if (asprintf(&unit, "unit/%s", workload->host_unit) < 0)
+		unit = NULL;
+	if (!node || !unit)
+		return -ENOMEM;
+	record->namespace = node;
+	record->service_account = unit;
+	record->ports = (struct named_ports){ 0 };
+	return get_identity(c, workload, record, ret);
 }
 
 int compile_identity(struct compile *c, const struct workload *workload, uint32_t *ret)
@@ -372,13 +443,15 @@ int compile_identity(struct compile *c, const struct workload *workload, uint32_
 	};
 
 	if (workload_is_foreign(c->options, workload) && !workload->node &&
-	    (workload->cgroup || workload->systemd_unit)) {
+	    workload_has_place(workload)) {
 		policy_errors_add(c->errors, &workload->place, "spec.trustDomain",
 				  "workload %s/%s runs on this node, whose trust domain is %s: "
 				  "leave it out, or name the node",
 				  workload->namespace, workload->name, c->options->trust_domain);
 		return -EBADMSG;
 	}
+	if (workload->host_unit)
+		return host_unit_identity(c, workload, &record, ret);
 	record_labels(c, workload, &record.labels);
 	return get_identity(c, workload, &record, ret);
 }

@@ -22,32 +22,6 @@ int compile_note_named(struct compile *c, const struct named_use *use)
 	return 0;
 }
 
-static int note_address(struct compile *c, const struct cs_addr *addr)
-{
-	int r = keymap_put(&c->foreign, addr, sizeof(*addr), 0);
-
-	return r == -EEXIST ? 0 : r;
-}
-
-/* Addresses that mean something without a workload: one that takes them changes that. */
-static int note_foreign(struct compile *c)
-{
-	const struct policy_set *set = c->set;
-	int r = 0;
-
-	for (size_t i = 0; i < set->nodes.n; i++)
-		for (size_t a = 0; a < set->nodes.item[i]->n_addresses && r == 0; a++)
-			r = note_address(c, &set->nodes.item[i]->addresses[a]);
-	for (size_t i = 0; i < set->slices.n; i++) {
-		const struct endpoint_slice *slice = set->slices.item[i];
-
-		for (size_t b = 0; b < slice->n_backends; b++)
-			for (size_t a = 0; a < slice->backends[b].n_addresses && r == 0; a++)
-				r = note_address(c, &slice->backends[b].addresses[a]);
-	}
-	return r;
-}
-
 /* Selectors whose members may be worse off than who is unknown. */
 static void note_restricting(struct compile *c)
 {
@@ -64,10 +38,25 @@ static void note_restricting(struct compile *c)
 	}
 }
 
-int compile_keep(struct compile *c)
+/* Workloads and subjects, and which policies select them. */
+static void forget_passing(struct compile *c)
+{
+	for (size_t i = 0; i < c->namespaces.n; i++)
+		c->namespaces.item[i].listed = false;
+	for (size_t i = 0; i < c->image->n_identities; i++)
+		c->identities[i].matched = false;
+	keymap_done(&c->by_subject);
+	arena_done(&c->passing);
+	c->set = NULL;
+	c->policies = NULL;
+	c->identity_of = c->subject_of = NULL;
+	c->subjects.n = 0;
+}
+
+void compile_keep(struct compile *c)
 {
 	note_restricting(c);
-	return note_foreign(c);
+	forget_passing(c);
 }
 
 static bool same_noise(const struct compile *a, const struct compile *b)
@@ -117,6 +106,9 @@ static int adopt_maps(struct compile *c, const struct compile *from)
 	c->by_namespace = from->by_namespace;
 	c->by_address = from->by_address;
 	c->by_placement = from->by_placement;
+	c->by_text = from->by_text;
+	c->objects = from->objects;
+	c->update = from->update;
 	c->n_gone = from->n_gone;
 	c->namespaces.item = arena_alloc(&c->arena, size);
 	if (!c->namespaces.item)

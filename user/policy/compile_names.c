@@ -51,14 +51,14 @@ static bool copy(const char *s, char **ret)
 	return !s || *ret;
 }
 
-static int describe_rule(const struct policy *policy, const struct rule *rule,
-			 struct image_rule *ret)
+static int describe_rule(const struct compile *c, const struct policy *policy,
+			 const struct rule *rule, struct image_rule *ret)
 {
 	ret->line = rule->place.line;
 	ret->expires_s = rule->expires.set ? rule->expires.seconds : 0;
 	ret->tier = policy->tier;
 	ret->action = rule->action;
-	ret->audit = policy->audit || rule->audit;
+	ret->audit = c->options->audit || policy->audit || rule->audit;
 	return copy(rule->place.file, &ret->file) && copy(rule->reason, &ret->reason) &&
 			       copy(rule->ticket, &ret->ticket) &&
 			       copy(rule->approver, &ret->approver)
@@ -71,10 +71,10 @@ static int describe_policy(struct compile *c, const struct used_policy *used)
 	const struct rule none = { .place = used->policy->place };
 	int r;
 
-	r = describe_rule(used->policy, &none, &c->image->rules[used->default_id]);
+	r = describe_rule(c, used->policy, &none, &c->image->rules[used->default_id]);
 	for (int d = 0; d < CS_DIRECTIONS; d++)
 		for (size_t i = 0; i < used->policy->direction[d].n_rules && r == 0; i++)
-			r = describe_rule(used->policy, &used->policy->direction[d].rules[i],
+			r = describe_rule(c, used->policy, &used->policy->direction[d].rules[i],
 					  &c->image->rules[used->rules[d][i].id]);
 	return r;
 }

@@ -58,7 +58,7 @@ static int revocation_compare(const void *a, const void *b)
 static int sort(struct compile *c, void *items, size_t n,
 		int (*compare)(const void *, const void *), void **ret)
 {
-	*ret = arena_alloc(&c->arena, n * sizeof(void *));
+	*ret = arena_alloc(&c->passing, n * sizeof(void *));
 	if (!*ret)
 		return -ENOMEM;
 	if (n == 0)
@@ -78,7 +78,7 @@ static int sort(struct compile *c, void *items, size_t n,
 
 int compile_order(struct compile *c)
 {
-	struct policy_set *set = arena_alloc(&c->arena, sizeof(*set));
+	struct policy_set *set = arena_alloc(&c->passing, sizeof(*set));
 	int r;
 
 	if (!set)

@@ -223,10 +223,11 @@ static int add_nodes(struct compile *c, const struct peer *peer, uint16_t select
 {
 	int r = 0;
 
-	for (size_t i = 0; i < c->set->nodes.n && r == 0; i++) {
-		const struct node_object *node = c->set->nodes.item[i];
+	c->asks_nodes = true;
+	for (size_t i = 0; i < c->objects->nodes.n && r == 0; i++) {
+		const struct node_object *node = c->objects->nodes.item[i];
 
-		if (!selector_matches(&peer->labels, &node->labels))
+		if (!node || !selector_matches(&peer->labels, &node->labels))
 			continue;
 		for (size_t a = 0; a < node->n_addresses && r == 0; a++) {
 			struct peer *block = arena_alloc(&c->arena, sizeof(*block));

@@ -10,7 +10,7 @@ static char *copy(const char *s)
 static int add_workload(struct compile *c, size_t i)
 {
 	static const struct limit limits[] = {
-		{ "CS_WORKLOADS_MAX", CS_WORKLOADS_MAX - 1, "workloads on this node",
+		{ "CS_WORKLOADS_MAX", CS_WORKLOADS_USABLE, "workloads on this node",
 		  "move some to another node" },
 		{ "OFFLINE_WORKLOADS_MAX", OFFLINE_WORKLOADS_MAX, "workloads",
 		  "look at fewer namespaces at a time" },
@@ -29,70 +29,35 @@ static int add_workload(struct compile *c, size_t i)
 	ret->name = copy(workload->name);
 	ret->cgroup = copy(workload->cgroup);
 	ret->systemd_unit = copy(workload->systemd_unit);
+	ret->pod_uid = copy(workload->pod_uid);
 	ret->identity = identity->identity;
 	ret->name_index = identity->name_index;
 	ret->host_network = workload->host_network;
 	ret->revoked = compile_is_revoked(c, workload, identity->name_index);
 	memcpy(ret->ruleset, subject->ruleset, sizeof(ret->ruleset));
 	if (!ret->namespace || !ret->name || (workload->cgroup && !ret->cgroup) ||
-	    (workload->systemd_unit && !ret->systemd_unit))
+	    (workload->systemd_unit && !ret->systemd_unit) || (workload->pod_uid && !ret->pod_uid))
 		return -ENOMEM;
 	return compile_isolation(subject, ret);
-}
-
-/* An address that two claim: nothing can be inferred from it, unless they are the same. */
-static void share_endpoint(struct image_endpoint *endpoint, const struct image_endpoint *from)
-{
-	if (endpoint->identity != from->identity)
-		endpoint->flags |= CS_ENDPOINT_SHARED;
-	if (!endpoint->workload_index)
-		endpoint->workload_index = from->workload_index;
-	/* Fail closed: a revoked one among those that have it is enough. */
-	endpoint->flags |= from->flags;
-}
-
-int compile_endpoint(struct compile *c, const struct place *place, const struct cs_addr *addr,
-		     const struct image_endpoint *from)
-{
-	static const struct limit limit = { "CS_ENDPOINTS_MAX", CS_ENDPOINTS_MAX - 1, "addresses",
-					    "leave out addresses that need not be inferred" };
-	struct image_endpoint *endpoint = &c->image->endpoints[c->image->n_endpoints];
-	struct cs_addr *key;
-	uint32_t i;
-
-	if (keymap_get(&c->by_address, addr, sizeof(*addr), &i)) {
-		share_endpoint(&c->image->endpoints[i], from);
-		c->claims[i]++;
-		return 0;
-	}
-	if (c->image->n_endpoints == limit.max || c->image->n_endpoints >= c->endpoints_room)
-		return compile_limit(c, &limit, place);
-	key = arena_alloc(&c->store->arena, sizeof(*key));
-	if (!key)
-		return -ENOMEM;
-	*key = *addr;
-	*endpoint = *from;
-	endpoint->addr = *addr;
-	endpoint->class_index = compile_class_of(c, addr);
-	c->claims[c->image->n_endpoints] = 1;
-	return keymap_put(&c->by_address, key, sizeof(*key), (uint32_t)c->image->n_endpoints++);
 }
 
 static int add_endpoints(struct compile *c, size_t i, bool local)
 {
 	const struct workload *workload = c->set->workloads.item[i];
-	const struct image_identity *identity = &c->image->identities[c->identity_of[i]];
-	bool revoked = compile_is_revoked(c, workload, identity->name_index);
-	struct image_endpoint from = {
-		.identity = identity->identity,
-		.flags = revoked ? CS_ENDPOINT_REVOKED : 0,
-		.workload_index = local ? (uint32_t)c->image->n_workloads : 0,
-	};
+	uint32_t identity = c->identity_of[i], endpoint;
+	bool revoked = compile_is_revoked(c, workload, c->image->identities[identity].name_index);
 	int r = 0;
 
 	/* The addresses of its node say nothing about who uses them. */
-	for (size_t a = 0; a < workload->n_addresses && !workload->host_network && r == 0; a++)
-		r = compile_endpoint(c, &workload->place, &workload->addresses[a], &from);
+	for (size_t a = 0; a < workload->n_addresses && !workload->host_network && r == 0; a++) {
+		r = compile_touch_endpoint(c, &workload->place, &workload->addresses[a], NULL,
+					   &endpoint);
+		if (r == 0)
+			r = compile_claim(c, endpoint, identity, revoked);
+		if (r == 0 && local && !c->image->endpoints[endpoint].workload_index)
+			c->image->endpoints[endpoint].workload_index =
+				(uint32_t)c->image->n_workloads;
+	}
 	return r;
 }
 
@@ -106,33 +71,39 @@ static bool same_prefixes(const struct compile *c, const struct compile *from)
 }
 
 /* The addresses are known, those of entities too; what covers them may have changed. */
-static void adopt_endpoints(struct compile *c)
+static int adopt_endpoints(struct compile *c)
 {
 	const struct compile *from = c->from;
-	bool same = same_prefixes(c, from);
+	size_t n = from->image->n_endpoints;
 
-	memcpy(c->image->endpoints, from->image->endpoints,
-	       from->image->n_endpoints * sizeof(*c->image->endpoints));
-	memcpy(c->claims, from->claims, from->image->n_endpoints * sizeof(*c->claims));
-	c->image->n_endpoints = from->image->n_endpoints;
-	for (size_t i = 0; i < c->image->n_endpoints && !same; i++) {
+	if (n > c->endpoints_room)
+		return -ESTALE;
+	memcpy(c->image->endpoints, from->image->endpoints, n * sizeof(*c->image->endpoints));
+	memcpy(c->claims, from->claims, n * sizeof(*c->claims));
+	c->image->n_endpoints = n;
+	for (size_t i = 0; i < n && !c->same_prefixes; i++) {
 		struct image_endpoint *endpoint = &c->image->endpoints[i];
 
 		endpoint->class_index = compile_class_of(c, &endpoint->addr);
 	}
-	for (size_t i = 0; i < c->image->n_endpoints; i++)
+	for (size_t i = 0; i < n; i++)
 		c->image->endpoints[i].workload_index = 0; /* that of another image */
+	c->claim_free = from->claim_free;
+	return ADOPT(c, claim_records) && ADOPT(c, free_endpoints) ? 0 : -ENOMEM;
 }
 
-static void adopt_placements(struct compile *c)
+static int adopt_placements(struct compile *c)
 {
 	const struct image *from = c->from->image;
 
+	if (!ADOPT(c, texts) || !ADOPT(c, free_placements))
+		return -ENOMEM;
 	if (!from->n_placements)
-		return;
+		return 0;
 	memcpy(c->image->placements, from->placements,
 	       from->n_placements * sizeof(*c->image->placements));
 	c->image->n_placements = from->n_placements;
+	return 0;
 }
 
 /* The last workload of the image has its addresses already; they lead to it. */
@@ -141,34 +112,53 @@ static void lead_endpoints(struct compile *c, const struct workload *workload)
 	uint32_t i;
 
 	for (size_t a = 0; a < workload->n_addresses && !workload->host_network; a++)
-		if (keymap_get(&c->by_address, &workload->addresses[a],
-			       sizeof(workload->addresses[a]), &i) &&
+		if (compile_find_endpoint(c, &workload->addresses[a], &i) &&
 		    !c->image->endpoints[i].workload_index)
 			c->image->endpoints[i].workload_index = (uint32_t)c->image->n_workloads;
 }
 
-/* Who of this node has a cgroup or unit twice; nodes may share manifests, and each its own. */
+/* How a workload says where it is: its field, and what that is called. */
+struct whereabouts {
+	const char *place;
+	const char *field;
+	const char *what;
+};
+
+static struct whereabouts whereabouts_of(const struct workload *workload)
+{
+	if (workload->cgroup)
+		return (struct whereabouts){ workload->cgroup, "spec.cgroup", "cgroup" };
+	if (workload->systemd_unit)
+		return (struct whereabouts){ workload->systemd_unit, "spec.systemdUnit", "unit" };
+	return (struct whereabouts){ workload->pod_uid, "spec.podUID", "pod" };
+}
+
+/* Who of this node has one place twice; nodes may share manifests, and each its own. A path
+ * may read like a pod's uid, so the kind is part of the key. */
 static int claim_place(struct compile *c, struct keymap *places, size_t i)
 {
 	const struct workload *workload = c->set->workloads.item[i], *first;
-	const char *place = workload->cgroup ?: workload->systemd_unit;
+	const struct whereabouts at = whereabouts_of(workload);
 	uint32_t other;
+	char *key;
 	int r;
 
-	if (!place || !workload_is_local(c->options, workload))
+	if (!at.place || !workload_is_local(c->options, workload))
 		return 0;
-	r = keymap_put(places, place, strlen(place), (uint32_t)i);
+	key = arena_alloc(&c->arena, strlen(at.what) + strlen(at.place) + 2);
+	if (!key)
+		return -ENOMEM;
+	sprintf(key, "%s %s", at.what, at.place);
+	r = keymap_put(places, key, strlen(key), (uint32_t)i);
 	if (r != -EEXIST)
 		return r;
-	keymap_get(places, place, strlen(place), &other);
+	keymap_get(places, key, strlen(key), &other);
 	first = c->set->workloads.item[other];
-	policy_errors_add(c->errors, &workload->place,
-			  workload->cgroup ? "spec.cgroup" : "spec.systemdUnit",
+	policy_errors_add(c->errors, &workload->place, at.field,
 			  "workloads %s/%s and %s/%s (%s:%u) of this node have the same %s: give "
 			  "each its own, or correct a node",
 			  workload->namespace, workload->name, first->namespace, first->name,
-			  first->place.file, first->place.line,
-			  workload->cgroup ? "cgroup" : "unit");
+			  first->place.file, first->place.line, at.what);
 	return -EBADMSG;
 }
 
@@ -191,7 +181,7 @@ static int add_place(struct compile *c, size_t i, bool local)
 
 	r = add_endpoints(c, i, local);
 	if (r == 0)
-		r = compile_placement(c, workload, identity, &placement);
+		r = compile_placement(c, workload, identity, NULL, &placement);
 	if (r == 0 && placement)
 		compile_count_placement(
 			c, placement - 1,
@@ -211,8 +201,10 @@ int compile_places(struct compile *c)
 	if (!c->image->workloads)
 		return -ENOMEM;
 	if (c->from) {
-		adopt_endpoints(c);
-		adopt_placements(c);
+		c->same_prefixes = same_prefixes(c, c->from);
+		r = adopt_endpoints(c);
+		if (r == 0)
+			r = adopt_placements(c);
 	}
 	for (size_t i = 0; i < set->workloads.n && r == 0; i++) {
 		bool local = compile_is_subject(c, set->workloads.item[i]);
@@ -224,5 +216,9 @@ int compile_places(struct compile *c)
 		if (r == 0 && c->from && local)
 			lead_endpoints(c, set->workloads.item[i]);
 	}
-	return r == 0 && !c->from ? compile_entities(c) : r;
+	if (r == 0 && !c->from)
+		r = compile_entities(c);
+	for (uint32_t i = 0; i < c->image->n_endpoints && r == 0 && !c->from; i++)
+		compile_settle_endpoint(c, i);
+	return r;
 }

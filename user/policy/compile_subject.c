@@ -30,10 +30,10 @@ static int sort_policies(struct compile *c)
 {
 	size_t n = c->set->policies.n;
 
-	c->policies = arena_alloc(&c->arena, n * sizeof(*c->policies));
-	c->found = arena_alloc(&c->arena, n * sizeof(*c->found));
-	c->applied = arena_alloc(&c->arena, n * sizeof(*c->applied));
-	c->subject_of = arena_alloc(&c->arena, c->set->workloads.n * sizeof(*c->subject_of));
+	c->policies = arena_alloc(&c->passing, n * sizeof(*c->policies));
+	c->found = arena_alloc(&c->passing, n * sizeof(*c->found));
+	c->applied = arena_alloc(&c->passing, n * sizeof(*c->applied));
+	c->subject_of = arena_alloc(&c->passing, c->set->workloads.n * sizeof(*c->subject_of));
 	if (!c->policies || !c->found || !c->applied || !c->subject_of)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
@@ -87,7 +87,7 @@ static bool policy_has_namespace(const struct policy *policy,
 /* Keeps the first @n of c->found. */
 static int keep_found(struct compile *c, size_t n, struct used_policy ***ret)
 {
-	*ret = arena_alloc(&c->arena, n * sizeof(**ret));
+	*ret = arena_alloc(&c->passing, n * sizeof(**ret));
 	if (!*ret)
 		return -ENOMEM;
 	memcpy(*ret, c->found, n * sizeof(**ret));
@@ -119,7 +119,8 @@ static bool peer_is_identity(const struct compile *c, const struct peer *peer,
 {
 	const struct peer_identity *identity = &c->identities[i];
 
-	if (!peer_has_namespace(peer, namespace))
+	if (!peer_has_namespace(peer, namespace) ||
+	    (identity->host_unit && peer->kind != PEER_SPIFFE))
 		return false;
 	if (peer->kind == PEER_SERVICE_ACCOUNT)
 		return streq(peer->name, identity->workload->service_account);
@@ -144,7 +145,7 @@ static int use_policy(struct compile *c, struct used_policy *used)
 	for (int d = 0; d < CS_DIRECTIONS && !used->used; d++) {
 		size_t n = used->policy->direction[d].n_rules;
 
-		used->rules[d] = arena_alloc(&c->arena, n * sizeof(*used->rules[d]));
+		used->rules[d] = arena_alloc(&c->passing, n * sizeof(*used->rules[d]));
 		if (!used->rules[d])
 			return -ENOMEM;
 	}
@@ -196,9 +197,9 @@ static bool rollout_reaches(const struct policy *policy, const struct workload *
 }
 
 /* A roll-out may tell two workloads of one identity apart. */
-static bool is_partial(const struct policy *policy)
+static bool is_partial(const struct compile *c, const struct policy *policy)
 {
-	return !policy->audit && policy->rollout > 0 && policy->rollout < 100;
+	return !c->options->audit && !policy->audit && policy->rollout > 0 && policy->rollout < 100;
 }
 
 /* The modes of the policies for the workload into c->applied; @key tells them apart. */
@@ -210,9 +211,9 @@ static int apply_policies(struct compile *c, size_t workload, struct bytes *key)
 	bytes_put_u32(key, i);
 	for (size_t p = 0; p < identity->n_policies; p++) {
 		const struct policy *policy = identity->policies[p]->policy;
-		bool enforces = !policy->audit && policy->rollout > 0;
+		bool enforces = !c->options->audit && !policy->audit && policy->rollout > 0;
 
-		if (is_partial(policy)) {
+		if (is_partial(c, policy)) {
 			if (!rollout_reaches(policy, c->set->workloads.item[workload], &enforces))
 				return -ENOMEM;
 			bytes_put_u8(key, enforces);
@@ -227,7 +228,7 @@ static int add_subject(struct compile *c, size_t workload, const struct bytes *k
 	uint32_t i = c->identity_of[workload];
 	size_t n = c->identities[i].n_policies;
 	struct subject *subject;
-	char *kept = arena_strndup(&c->arena, (char *)key->data, key->n);
+	char *kept = arena_strndup(&c->passing, (char *)key->data, key->n);
 
 	if (!kept || !GROW(c, &c->subjects))
 		return -ENOMEM;
@@ -235,7 +236,7 @@ static int add_subject(struct compile *c, size_t workload, const struct bytes *k
 	*subject = (struct subject){
 		.identity = i,
 		.workload = c->set->workloads.item[workload],
-		.policies = arena_alloc(&c->arena, n * sizeof(*subject->policies)),
+		.policies = arena_alloc(&c->passing, n * sizeof(*subject->policies)),
 		.n_policies = n,
 	};
 	if (!subject->policies)
@@ -270,4 +271,10 @@ int compile_subjects(struct compile *c)
 		if (compile_is_subject(c, c->set->workloads.item[i]))
 			r = find_subject(c, i);
 	return r;
+}
+
+bool compile_selects(const struct compile *c, const struct policy *policy,
+		     const struct peer_namespace *namespace, uint32_t identity)
+{
+	return policy_selects(c, policy, namespace, identity);
 }

@@ -5,7 +5,6 @@
  * that way is left to a compile of the rules, for which only who is there is told here, or
  * to a whole compile (-ESTALE): nothing here guesses.
  */
-#include "user/identity/spiffe.h"
 #include "user/policy/compile.h"
 
 /* One change in the making. */
@@ -16,103 +15,6 @@ struct update {
 };
 
 #define GARBAGE_MIN 1024 /* gone entries that are not worth a whole compile */
-
-/* ---- who matches what: for one identity what compile_collect() says for all ---- */
-
-static bool is_account(const struct compile *c, const struct peer *peer, const char *name)
-{
-	char id[CS_SPIFFE_ID_MAX];
-
-	return spiffe_build(c->options->trust_domain, peer->namespace, peer->name, id) == 0 &&
-	       streq(id, name);
-}
-
-static bool in_namespaces(const struct compile *c, const struct peer *peer, const char *namespace)
-{
-	uint32_t i;
-
-	if (peer->namespace)
-		return streq(peer->namespace, namespace);
-	return keymap_get(&c->by_namespace, namespace, strlen(namespace), &i) &&
-	       selector_matches(&peer->namespaces, &c->namespaces.item[i].labels);
-}
-
-/* Whether @peer means identity @i, a workload's. */
-static bool peer_matches(const struct compile *c, const struct peer *peer, uint32_t i)
-{
-	const struct peer_identity *identity = &c->identities[i];
-	const char *name = c->image->names[c->image->identities[i].name_index];
-
-	switch ((enum peer_kind)peer->kind) {
-	case PEER_SERVICE_ACCOUNT:
-		return is_account(c, peer, name);
-	case PEER_SPIFFE:
-		return spiffe_matches(peer->name, name);
-	case PEER_SELECTOR:
-		return !identity->foreign &&
-		       !(peer->pods_only && identity->workload->host_network) &&
-		       in_namespaces(c, peer, identity->workload->namespace) &&
-		       selector_matches(&peer->labels, &identity->labels);
-	case PEER_CIDR:
-	case PEER_ENTITY:
-	case PEER_NODES:
-		break; /* addresses, and identities that are no workload's */
-	}
-	return false;
-}
-
-static bool rule_matches(const struct compile *c, const struct rule *rule, uint32_t i)
-{
-	for (size_t k = 0; k < rule->n_peers; k++)
-		if (peer_matches(c, &rule->peers[k], i))
-			return true;
-	return !rule->n_peers;
-}
-
-/* The number by which the identity calls a port of that name, 0: none. */
-static uint16_t port_called(const struct workload *workload, const struct port_match *match)
-{
-	for (size_t i = 0; i < workload->ports.n; i++) {
-		const struct named_port *port = &workload->ports.item[i];
-
-		if (port->protocol == match->protocol && streq(port->name, match->name))
-			return port->port;
-	}
-	return 0;
-}
-
-static bool selector_has(const struct compile *c, const struct used_selector *selector, uint32_t i)
-{
-	const struct workload *workload = c->identities[i].workload;
-
-	if (selector->match && port_called(workload, selector->match) != selector->port)
-		return false;
-	return rule_matches(c, selector->rule, i);
-}
-
-static bool has_target(const struct compile *c, const struct named_use *use, uint16_t port)
-{
-	for (size_t i = 0; i < c->named.n; i++)
-		if (c->named.item[i].rule == use->rule && c->named.item[i].match == use->match &&
-		    c->named.item[i].port == port)
-			return true;
-	return false;
-}
-
-/* Whether some rule needs a port that it does not have yet, for the sake of identity @i. */
-static bool needs_target(const struct compile *c, uint32_t i)
-{
-	const struct workload *workload = c->identities[i].workload;
-
-	for (size_t k = 0; k < c->named.n && workload->ports.n; k++) {
-		const struct named_use *use = &c->named.item[k];
-		uint16_t port = use->port ? 0 : port_called(workload, use->match);
-
-		if (port && rule_matches(c, use->rule, i) && !has_target(c, use, port))
-			return true;
-	}
-	return false;
-}
 
 /* ---- identities ---- */
 
@@ -131,7 +33,7 @@ static int match_identity(struct compile *c, uint32_t i)
 	int r = 0;
 
 	for (size_t s = 0; s < c->selectors.n && r == 0; s++)
-		if (selector_has(c, &c->selectors.item[s], i))
+		if (compile_selector_has(c, &c->selectors.item[s], i))
 			r = bits_add(c, &identity->bits, (uint16_t)s);
 	return r < 0 ? r : compile_row(c, &identity->bits, NULL, &c->image->identities[i].row);
 }
@@ -142,7 +44,7 @@ static int identity_comes(struct update *u, uint32_t i)
 	struct image_identity *identity = &c->image->identities[i];
 	int r = 0;
 
-	u->rules = u->rules || needs_target(c, i);
+	u->rules = u->rules || compile_needs_target(c, i);
 	/* One that was gone before these policies were compiled has no row. */
 	if (!u->rules && (!identity->gone || !c->identities[i].bits.n))
 		r = match_identity(c, i);
@@ -164,23 +66,18 @@ static int identity_goes(struct update *u, uint32_t i)
 
 /* ---- addresses ---- */
 
-static int address_goes(struct update *u, const struct cs_addr *addr)
+static int address_changes(struct update *u, const struct workload *workload,
+			   const struct cs_addr *addr, uint32_t identity, bool comes)
 {
 	struct compile *c = u->c;
-	struct image_endpoint *endpoint;
+	bool revoked = compile_is_revoked(c, workload, c->image->identities[identity].name_index);
 	uint32_t i;
+	int r = compile_touch_endpoint(c, &workload->place, addr, u->delta, &i);
 
-	if (!keymap_get(&c->by_address, addr, sizeof(*addr), &i) || c->claims[i] != 1 ||
-	    keymap_get(&c->foreign, addr, sizeof(*addr), &(uint32_t){ 0 }))
-		return -ESTALE;
-	endpoint = &c->image->endpoints[i];
-	if (endpoint->gone || endpoint->flags & CS_ENDPOINT_SHARED)
-		return -ESTALE;
-	endpoint->gone = true;
-	c->claims[i] = 0;
-	c->n_gone++;
-	u->delta->restricts = true;
-	return image_indexes_add(&u->delta->gone_endpoints, i);
+	if (r < 0)
+		return r;
+	return comes ? compile_claim(c, i, identity, revoked)
+		     : compile_unclaim(c, i, identity, revoked);
 }
 
 /* Until now the address was World's, or Host's: some rule may have allowed it as that. */
@@ -192,34 +89,31 @@ static bool entities_matter(const struct compile *c)
 	return false;
 }
 
-/* An address that nobody has. One that somebody had keeps its place, if it is the same's. */
-static int address_comes(struct update *u, const struct workload *workload,
-			 const struct image_endpoint *from)
+static bool same_endpoint(const struct image_endpoint *a, const struct image_endpoint *b)
 {
-	struct compile *c = u->c;
-	struct image_endpoint *endpoint;
-	uint32_t i;
-	int r;
+	return a->gone == b->gone && a->identity == b->identity && a->flags == b->flags;
+}
 
-	if (keymap_get(&c->foreign, &from->addr, sizeof(from->addr), &i))
-		return -ESTALE;
-	u->delta->restricts |= entities_matter(c) || from->flags;
-	if (keymap_get(&c->by_address, &from->addr, sizeof(from->addr), &i)) {
-		endpoint = &c->image->endpoints[i];
-		if (!endpoint->gone)
-			return -ESTALE;
-		if (endpoint->identity == from->identity && !endpoint->workload_index &&
-		    endpoint->flags == from->flags) {
-			endpoint->gone = false;
-			c->claims[i] = 1;
-			c->n_gone--;
-			return image_indexes_add(&u->delta->endpoints, i);
-		}
-		keymap_remove(&c->by_address, &from->addr, sizeof(from->addr));
-	}
-	i = (uint32_t)c->image->n_endpoints;
-	r = compile_endpoint(c, &workload->place, &from->addr, from);
-	return r < 0 ? r : image_indexes_add(&u->delta->endpoints, i);
+/* What the claims on an address come to, now that all are known. */
+static int settle_address(struct update *u, size_t k)
+{
+	const struct image_endpoint *before = &u->delta->endpoints_before[k];
+	uint32_t i = u->delta->endpoints.index[k];
+	struct compile *c = u->c;
+	struct image_endpoint *endpoint = &c->image->endpoints[i];
+	struct cs_addr addr = endpoint->addr;
+	int r = 0;
+
+	compile_settle_endpoint(c, i);
+	if (!before->gone && same_endpoint(before, endpoint))
+		return 0;
+	if (before->gone && !endpoint->gone)
+		u->delta->restricts |= entities_matter(c) || endpoint->flags;
+	if (!before->gone)
+		u->delta->restricts = true;
+	if (endpoint->gone)
+		r = compile_free_endpoint(c, i);
+	return r < 0 ? r : compile_touch_backend(c, &addr, u->delta);
 }
 
 /* ---- placements ---- */
@@ -232,16 +126,11 @@ static int placement_changes(struct update *u, const struct workload *workload, 
 	uint32_t i;
 	int r;
 
-	r = compile_placement(c, workload, identity, &i);
+	r = compile_placement(c, workload, identity, u->delta, &i);
 	if (r < 0 || !i)
 		return r;
 	if (!comes && !c->image->placements[i - 1].workloads)
 		return -ESTALE;
-	if (c->placement_changed[i - 1] != c->update)
-		r = image_delta_placement(u->delta, c->image, i - 1);
-	if (r < 0)
-		return r;
-	c->placement_changed[i - 1] = c->update;
 	u->delta->restricts |= !comes || revoked;
 	compile_count_placement(c, i - 1, revoked, comes);
 	return 0;
@@ -261,7 +150,7 @@ static int workload_goes(struct update *u, const struct workload *workload)
 	if (r < 0 || i >= known || !c->identities[i].uses)
 		return r == -ENOMEM ? r : -ESTALE;
 	for (size_t a = 0; a < workload->n_addresses && r == 0 && !workload->host_network; a++)
-		r = address_goes(u, &workload->addresses[a]);
+		r = address_changes(u, workload, &workload->addresses[a], i, /* comes= */ false);
 	if (r == 0)
 		r = placement_changes(u, workload, i, /* comes= */ false);
 	if (r == 0 && --c->identities[i].uses == 0)
@@ -272,7 +161,6 @@ static int workload_goes(struct update *u, const struct workload *workload)
 static int workload_comes(struct update *u, const struct workload *workload)
 {
 	struct compile *c = u->c;
-	struct image_endpoint from = { 0 };
 	uint32_t i;
 	int r;
 
@@ -284,15 +172,12 @@ static int workload_comes(struct update *u, const struct workload *workload)
 		r = identity_comes(u, i);
 	if (r == 0)
 		r = placement_changes(u, workload, i, /* comes= */ true);
-	from.identity = c->image->identities[i].identity;
-	if (compile_is_revoked(c, workload, c->image->identities[i].name_index))
-		from.flags = CS_ENDPOINT_REVOKED;
-	for (size_t a = 0; a < workload->n_addresses && r == 0 && !workload->host_network; a++) {
-		from.addr = workload->addresses[a];
-		r = address_comes(u, workload, &from);
-	}
+	for (size_t a = 0; a < workload->n_addresses && r == 0 && !workload->host_network; a++)
+		r = address_changes(u, workload, &workload->addresses[a], i, /* comes= */ true);
 	return r;
 }
+
+/* ---- all of it ---- */
 
 static bool is_littered(const struct compile *c)
 {
@@ -302,21 +187,49 @@ static bool is_littered(const struct compile *c)
 			       2;
 }
 
+static void begin(struct compile *c, struct image_delta *delta)
+{
+	delta->n_identities = c->image->n_identities;
+	delta->n_endpoints = c->image->n_endpoints;
+	delta->n_bitmaps = c->image->n_bitmaps;
+	delta->n_names = c->image->n_names;
+	delta->n_placements = c->image->n_placements;
+	delta->n_services = c->image->n_services;
+	delta->n_backends = c->image->n_backends;
+	c->update++;
+	/* What goes in this update keeps its place until the kernel has followed. */
+	c->n_free_ready = c->free_endpoints.n;
+	c->n_free_placements_ready = c->free_placements.n;
+	c->n_free_services_ready = c->free_services.n;
+}
+
+/* Who is there first, then what follows from it: addresses, and Services behind them. */
+static int change(struct update *u, const struct compile_changes *changes)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < changes->n_gone && r == 0; i++)
+		r = workload_goes(u, changes->gone[i]);
+	for (size_t i = 0; i < changes->n_come && r == 0; i++)
+		r = workload_comes(u, changes->come[i]);
+	if (r == 0)
+		r = compile_update_objects(u->c, changes, u->delta, &u->rules);
+	for (size_t k = 0; k < u->delta->endpoints.n && r == 0; k++)
+		r = settle_address(u, k);
+	for (size_t k = 0; k < u->delta->placements.n && r == 0; k++)
+		r = compile_free_placement(u->c, u->delta->placements.index[k]);
+	return r < 0 ? r : compile_update_services(u->c, changes, u->delta);
+}
+
 int compile_update(struct compile *c, struct compile_changes *changes, struct image_delta *ret)
 {
 	struct update u = { c, ret, changes->rules };
-	int r = 0;
+	int r = compile_tidy_backends(c);
 
-	ret->n_identities = c->image->n_identities;
-	ret->n_endpoints = c->image->n_endpoints;
-	ret->n_bitmaps = c->image->n_bitmaps;
-	ret->n_names = c->image->n_names;
-	ret->n_placements = c->image->n_placements;
-	c->update++;
-	for (size_t i = 0; i < changes->n_gone && r == 0; i++)
-		r = workload_goes(&u, changes->gone[i]);
-	for (size_t i = 0; i < changes->n_come && r == 0; i++)
-		r = workload_comes(&u, changes->come[i]);
+	if (r < 0)
+		return r;
+	begin(c, ret);
+	r = change(&u, changes);
 	if (r == 0 && is_littered(c))
 		r = -ESTALE;
 	changes->rules = u.rules;

@@ -2,73 +2,36 @@
 #include "user/policy/engine_internal.h"
 
 #define ENGINE_CHANGES_FIRST 16
-
-/* ---- documents ---- */
-
-static struct engine_document *document_free(struct engine_document *document)
-{
-	if (!document)
-		return NULL;
-	policy_set_free(document->set);
-	free(document->name);
-	free(document);
-	return NULL;
-}
-
-static void document_freep(struct engine_document **document)
-{
-	document_free(*document);
-}
-
-static void documents_done(struct engine_documents *documents)
-{
-	free(documents->digest);
-	free(documents->item);
-	*documents = (struct engine_documents){ 0 };
-}
-
-static int documents_init(struct engine_documents *documents, size_t n)
-{
-	documents->digest = calloc(n + 1, sizeof(*documents->digest));
-	documents->item = calloc(n + 1, sizeof(struct engine_document *));
-	return documents->digest && documents->item ? 0 : -ENOMEM;
-}
-
-static int document_parse(const struct policy_document *from, struct engine_document **ret,
-			  struct policy_errors *errors)
-{
-	_cleanup_(document_freep) struct engine_document *document = calloc(1, sizeof(*document));
-	int r;
-
-	if (!document)
-		return -ENOMEM;
-	document->name = strdup(from->name);
-	if (!document->name)
-		return -ENOMEM;
-	r = policy_set_new(&document->set);
-	if (r == 0)
-		r = policy_set_parse(document->set, from->name, from->text, from->length, errors);
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < document->set->workloads.n; i++) {
-		const struct workload *workload = document->set->workloads.item[i];
-
-		document->n_placed += workload->node || workload->cgroup || workload->systemd_unit;
-	}
-	*ret = TAKE_PTR(document);
-	return 0;
-}
+#define ENGINE_CHANGES_KEPT 4096 /* room that is not given back after a change */
 
 /* ---- staging ---- */
+
+static const char *name_of(const void *of, uint32_t id)
+{
+	const struct policy_engine *engine = of;
+
+	return engine->document[id]->name;
+}
 
 /* Forgets the change; documents that only it has go too. */
 static void drop_changes(struct policy_engine *engine, bool accepted)
 {
-	for (size_t i = 0; i < engine->changes.n; i++)
-		document_free(accepted ? engine->changes.item[i].old : engine->changes.item[i].new);
+	for (size_t i = 0; i < engine->changes.n; i++) {
+		struct engine_change *change = &engine->changes.item[i];
+
+		if (change->old)
+			change->old->changed = false;
+		engine_document_free(engine, accepted ? change->old : change->new);
+	}
 	engine->changes.n = 0;
+	if (engine->changes.capacity > ENGINE_CHANGES_KEPT) {
+		free(engine->changes.item);
+		engine->changes.item = NULL;
+		engine->changes.capacity = 0;
+	}
 }
 
+/* A failure leaves @new to the caller. */
 static int note_change(struct policy_engine *engine, struct engine_document *old,
 		       struct engine_document *new)
 {
@@ -84,35 +47,36 @@ static int note_change(struct policy_engine *engine, struct engine_document *old
 		engine->changes.capacity = capacity;
 	}
 	engine->changes.item[engine->changes.n++] = (struct engine_change){ old, new };
+	if (old)
+		old->changed = true;
 	return 0;
 }
 
-static void stage_same(struct policy_engine *engine, size_t i)
+static bool is_same(const struct engine_document *a, const struct cs_key *digest)
 {
-	size_t n = engine->staged.n++;
-
-	engine->staged.digest[n] = engine->documents.digest[i];
-	engine->staged.item[n] = engine->documents.item[i];
+	return a && memcmp(&a->digest, digest, sizeof(*digest)) == 0;
 }
 
-/* A document that was not there (@old NULL) or was different. */
-static int stage_new(struct policy_engine *engine, const struct policy_document *document,
+/* A document that was not there (@old NULL), or is different by its digest. */
+static int stage_new(struct policy_engine *engine, struct policy_document document,
 		     struct engine_document *old, struct policy_errors *errors)
 {
-	_cleanup_(document_freep) struct engine_document *new = NULL;
+	struct engine_document *new = NULL;
 	int r;
 
-	if (!document->text)
+	if (!document.digest.k0)
+		document.digest = document_digest(document.name, document.text, document.length);
+	if (is_same(old, &document.digest))
+		return 0;
+	if (!document.text)
 		return -ENODATA;
-	r = document_parse(document, &new, errors);
-	if (r < 0)
-		return r;
-	r = note_change(engine, old, new);
-	if (r < 0)
-		return r;
-	engine->staged.digest[engine->staged.n] = document->digest;
-	engine->staged.item[engine->staged.n++] = TAKE_PTR(new);
-	return 0;
+	r = engine_document_new(engine, &document, &new, errors);
+	if (r == 0) {
+		r = note_change(engine, old, new);
+		if (r < 0)
+			engine_document_free(engine, new);
+	}
+	return r;
 }
 
 /* Errors of all documents are told, not only of the first that has one. */
@@ -121,126 +85,119 @@ static int and_on(int first, int r)
 	return first == 0 || (first == -EBADMSG && r < 0 && r != -EBADMSG) ? r : first;
 }
 
+/* The documents in force, one after the other, beside those that are given. */
+struct walk {
+	struct order_at at;
+	struct engine_document *old; /* the next one; NULL: there is none */
+};
+
+static void walk_on(const struct policy_engine *engine, struct walk *walk)
+{
+	uint32_t id;
+
+	walk->old = order_next(&engine->order, &walk->at, &id) ? engine->document[id] : NULL;
+}
+
 /* Documents in force that come before @name went: all of them when it is NULL. */
-static int stage_gone(struct policy_engine *engine, size_t *i, const char *name)
+static int stage_gone(struct policy_engine *engine, struct walk *walk, const char *name)
 {
 	int r = 0;
 
-	while (r == 0 && *i < engine->documents.n &&
-	       (!name || strcmp(engine->documents.item[*i]->name, name) < 0))
-		r = note_change(engine, engine->documents.item[(*i)++], NULL);
+	while (r == 0 && walk->old && (!name || strcmp(walk->old->name, name) < 0)) {
+		r = note_change(engine, walk->old, NULL);
+		walk_on(engine, walk);
+	}
 	return r;
 }
 
-static int stage_next(struct policy_engine *engine, struct policy_document document, size_t *i,
-		      struct policy_errors *errors)
+static int stage_next(struct policy_engine *engine, const struct policy_document *document,
+		      struct walk *walk, struct policy_errors *errors)
 {
 	struct engine_document *old = NULL;
 	int r;
 
-	if (!document.digest.k0)
-		document.digest = document_digest(document.name, document.text, document.length);
-	if (*i < engine->documents.n &&
-	    memcmp(&document.digest, &engine->documents.digest[*i], sizeof(document.digest)) == 0) {
-		stage_same(engine, (*i)++);
+	if (document->digest.k0 && is_same(walk->old, &document->digest)) {
+		walk_on(engine, walk);
 		return 0;
 	}
-	r = stage_gone(engine, i, document.name);
+	r = stage_gone(engine, walk, document->name);
 	if (r < 0)
 		return r;
-	if (*i < engine->documents.n && streq(engine->documents.item[*i]->name, document.name))
-		old = engine->documents.item[(*i)++];
-	if (old && memcmp(&document.digest, &engine->documents.digest[*i - 1],
-			  sizeof(document.digest)) == 0) {
-		stage_same(engine, *i - 1);
-		return 0;
+	if (walk->old && streq(walk->old->name, document->name)) {
+		old = walk->old;
+		walk_on(engine, walk);
 	}
-	return stage_new(engine, &document, old, errors);
+	return stage_new(engine, *document, old, errors);
 }
 
 static ssize_t stage_end(struct policy_engine *engine, int r)
 {
+	if (r == 0) /* so that accepting cannot fail */
+		r = order_reserve(&engine->order, engine->changes.n);
 	if (r == 0)
 		return (ssize_t)engine->changes.n;
 	policy_engine_reject(engine);
 	return r;
 }
 
-static int stage_begin(struct policy_engine *engine, size_t n)
+static void stage_begin(struct policy_engine *engine)
 {
 	policy_engine_reject(engine);
 	engine->pending = true;
-	return documents_init(&engine->staged, n);
 }
 
 ssize_t policy_engine_stage(struct policy_engine *engine, const struct policy_document *documents,
 			    size_t n, struct policy_errors *errors)
 {
-	size_t i = 0;
-	int r = stage_begin(engine, n);
+	struct walk walk = { 0 };
+	int r = 0;
 
+	stage_begin(engine);
+	walk_on(engine, &walk);
 	for (size_t k = 0; k < n && (r == 0 || r == -EBADMSG); k++)
-		r = and_on(r, stage_next(engine, documents[k], &i, errors));
+		r = and_on(r, stage_next(engine, &documents[k], &walk, errors));
 	if (r == 0)
-		r = stage_gone(engine, &i, NULL);
+		r = stage_gone(engine, &walk, NULL);
 	return stage_end(engine, r);
 }
 
-/* The first document of that name or a later one. */
-static size_t find_document(const struct engine_documents *documents, const char *name)
+static int stage_change(struct policy_engine *engine, const struct policy_document *change,
+			struct policy_errors *errors)
 {
-	size_t low = 0, high = documents->n;
+	struct engine_document *old = NULL;
+	struct order_at at;
+	uint32_t id;
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (strcmp(documents->item[middle]->name, name) < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	if (order_find(&engine->order, name_of, engine, change->name, &at) &&
+	    order_next(&engine->order, &at, &id))
+		old = engine->document[id];
+	if (change->text)
+		return stage_new(engine, *change, old, errors);
+	return old ? note_change(engine, old, NULL) : 0;
 }
 
-/* Documents [@from, @to) stay as they are. */
-static void stage_range(struct policy_engine *engine, size_t from, size_t to)
+ssize_t policy_engine_stage_changes(struct policy_engine *engine,
+				    const struct policy_document *changes, size_t n,
+				    struct policy_errors *errors)
 {
-	struct engine_documents *staged = &engine->staged;
+	int r = 0;
 
-	memcpy(staged->digest + staged->n, engine->documents.digest + from,
-	       (to - from) * sizeof(*staged->digest));
-	memcpy(staged->item + staged->n, engine->documents.item + from,
-	       (to - from) * sizeof(struct engine_document *));
-	staged->n += to - from;
-}
-
-ssize_t policy_engine_stage_one(struct policy_engine *engine,
-				const struct policy_document *document,
-				struct policy_errors *errors)
-{
-	const struct engine_documents *documents = &engine->documents;
-	size_t i = find_document(documents, document->name);
-	int r = stage_begin(engine, documents->n + 1);
-
-	if (r < 0)
-		return stage_end(engine, r);
-	stage_range(engine, 0, i);
-	if (document->text)
-		r = stage_next(engine, *document, &i, errors);
-	else if (i < documents->n && streq(documents->item[i]->name, document->name))
-		r = note_change(engine, documents->item[i++], NULL);
-	if (r == 0)
-		stage_range(engine, i, documents->n);
+	stage_begin(engine);
+	engine->few = true;
+	for (size_t k = 1; k < n && r == 0; k++)
+		if (strcmp(changes[k - 1].name, changes[k].name) >= 0)
+			r = -EINVAL;
+	for (size_t k = 0; k < n && (r == 0 || r == -EBADMSG); k++)
+		r = and_on(r, stage_change(engine, &changes[k], errors));
 	return stage_end(engine, r);
 }
 
 int policy_engine_stage_again(struct policy_engine *engine)
 {
-	int r = engine->current ? stage_begin(engine, engine->documents.n) : -ENODATA;
-
-	if (r == 0)
-		stage_range(engine, 0, engine->documents.n);
-	return (int)stage_end(engine, r);
+	if (!engine->current)
+		return -ENODATA;
+	stage_begin(engine);
+	return 0;
 }
 
 /* ---- accepting ---- */
@@ -268,8 +225,7 @@ void policy_engine_reject(struct policy_engine *engine)
 	spoil(engine);
 	drop_next(engine);
 	drop_changes(engine, /* accepted= */ false);
-	documents_done(&engine->staged);
-	engine->pending = false;
+	engine->pending = engine->few = engine->compiled = false;
 }
 
 /* What was compiled takes the place of what was known. */
@@ -295,20 +251,49 @@ static void accept_next(struct policy_engine *engine)
 	}
 }
 
+/* stage_end() and policy_engine_compile() have made room. */
+static void move_documents(struct policy_engine *engine)
+{
+	struct order_at at;
+
+	for (size_t i = 0; i < engine->changes.n; i++) {
+		const struct engine_change *change = &engine->changes.item[i];
+		const struct engine_document *named = change->new ?: change->old;
+
+		if (!named)
+			continue;
+		order_find(&engine->order, name_of, engine, named->name, &at);
+		if (change->old && change->new)
+			engine->order.chunk[at.chunk]->id[at.i] = change->new->id;
+		else if (change->old)
+			order_remove(&engine->order, &at);
+		else
+			order_insert(&engine->order, &at, change->new->id);
+		if (change->old)
+			engine_set_special(engine, change->old, false);
+		if (change->new)
+			engine_set_special(engine, change->new, engine_is_special(change->new));
+	}
+}
+
 void policy_engine_accept(struct policy_engine *engine)
 {
-	if (!engine->pending)
+	bool whole = engine->next && !engine->next->borrowed;
+
+	if (!engine->compiled) {
+		policy_engine_reject(engine);
 		return;
+	}
 	accept_next(engine);
 	engine->claims.valid |= engine->claims_moved;
 	engine->claims_moved = false;
 	engine->in_place = false;
 	image_delta_done(&engine->delta);
+	move_documents(engine);
+	if (whole)
+		engine_list_special(engine);
 	drop_changes(engine, /* accepted= */ true);
-	documents_done(&engine->documents);
-	engine->documents = engine->staged;
-	engine->staged = (struct engine_documents){ 0 };
-	engine->pending = false;
+	engine->pending = engine->few = engine->compiled = false;
 }
 
 /* ---- compiling ---- */
@@ -328,25 +313,13 @@ static struct cs_key options_digest(const struct policy_options *options)
 	add_text(&sum, options->trust_domain);
 	add_text(&sum, options->node_name);
 	sum.k1 += options->default_verdict + 256 * options->every_subject +
-		  512 * options->salt_by_domain;
+		  512 * options->salt_by_domain + 1024 * options->audit;
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++) {
 		for (size_t k = 0; lists[i] && lists[i][k]; k++)
 			add_text(&sum, lists[i][k]);
 		add_text(&sum, NULL);
 	}
 	return sum;
-}
-
-/* The keymaps of the view that later changes are checked against. */
-static void take_claims(struct policy_engine *engine, struct policy_set *view)
-{
-	engine->next_claims = (struct engine_claims){
-		.names = view->workloads.names,
-		.cgroups = view->cgroups,
-		.units = view->units,
-		.valid = true,
-	};
-	view->workloads.names = view->cgroups = view->units = (struct keymap){ 0 };
 }
 
 /* With @from: the rules only. */
@@ -356,21 +329,21 @@ static int compile_staged(struct policy_engine *engine, struct compile_input *in
 	int r;
 
 	drop_next(engine);
-	r = engine_view(&engine->staged, from ? input->options : NULL, &engine->next_view,
-			input->errors);
+	r = engine_find_locals(engine, input->options, /* all= */ !from);
+	if (r == 0)
+		r = engine_view(engine, from ? input->options : NULL, &engine->next_view,
+				input->errors);
 	if (r < 0)
 		return r;
 	input->set = engine->next_view;
 	r = compile_new(input, &engine->next);
 	if (r == 0)
 		r = compile_run(engine->next, from);
-	if (r < 0) {
+	if (r < 0)
 		drop_next(engine);
-		return r;
-	}
-	if (!from)
-		take_claims(engine, engine->next_view);
-	return 0;
+	else
+		engine_view_forget_workloads(engine->next_view);
+	return r;
 }
 
 /* Changes workloads in the state of the last compile. */
@@ -429,13 +402,17 @@ int policy_engine_compile(struct policy_engine *engine, const struct policy_opti
 	engine->next_options = digest;
 	if (!engine->current || memcmp(&digest, &engine->options, sizeof(digest)) != 0)
 		least = POLICY_WHOLE;
-	if (least >= POLICY_RULES && engine->changes.n && !engine->spoiled)
-		r = change(engine, &input, least, ret);
+	if (least >= POLICY_RULES && (engine->changes.n || engine->few) && !engine->spoiled) {
+		r = engine_find_locals(engine, options, /* all= */ false);
+		if (r == 0)
+			r = change(engine, &input, least, ret);
+	}
 	if (r == -ESTALE) {
 		r = compile_staged(engine, &input, NULL);
 		if (r == 0)
 			*ret = (struct policy_result){ engine->next->image, NULL, POLICY_WHOLE };
 	}
+	engine->compiled = r == 0;
 	return r;
 }
 
@@ -447,10 +424,6 @@ int policy_engine_new(struct policy_engine **ret)
 
 	if (!engine)
 		return -ENOMEM;
-	if (documents_init(&engine->documents, 0) < 0) {
-		policy_engine_free(engine);
-		return -ENOMEM;
-	}
 	*ret = engine;
 	return 0;
 }
@@ -460,9 +433,13 @@ struct policy_engine *policy_engine_free(struct policy_engine *engine)
 	if (!engine)
 		return NULL;
 	policy_engine_reject(engine);
-	for (size_t i = 0; i < engine->documents.n; i++)
-		document_free(engine->documents.item[i]);
-	documents_done(&engine->documents);
+	for (size_t i = 0; i < engine->n_documents; i++)
+		engine_document_free(engine, engine->document[i]);
+	free(engine->document);
+	free(engine->free_ids);
+	free(engine->special.item);
+	order_done(&engine->order);
+	engine_shared_done(&engine->shared);
 	engine_claims_done(&engine->claims);
 	compile_free(engine->current);
 	engine_view_free(engine->view);

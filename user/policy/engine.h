@@ -4,9 +4,13 @@
  * holds what was read last, document by document, and what the last compile knew:
  *
  *   a document that did not change is not parsed again;
- *   workloads of other nodes that come and go change the image in place;
- *   policies that change are compiled against the identities that are known;
+ *   workloads of other nodes, Services, EndpointSlices, Nodes and Namespaces that come, change
+ *   or go change the image in place;
+ *   policies and workloads of this node that change are compiled against the identities that
+ *   are known, as are Nodes and labels of Namespaces that some rule asks for;
  *   anything else is compiled whole.
+ *
+ * A document of one workload is kept in about a hundred bytes and its name.
  *
  * A change is staged, compiled, and then accepted or rejected: until it is accepted the
  * engine is what it was, whatever failed.
@@ -41,10 +45,21 @@ struct policy_document {
 ssize_t policy_engine_stage(struct policy_engine *engine, const struct policy_document *documents,
 			    size_t n, struct policy_errors *errors);
 
-/* The same for a single document, all others being as they were. No text: it went. */
-ssize_t policy_engine_stage_one(struct policy_engine *engine,
-				const struct policy_document *document,
-				struct policy_errors *errors);
+/*
+ * The same for @n documents that changed, sorted by name, none twice (-EINVAL), all others
+ * being as they were. No text: it went. What is staged before is forgotten. Costs what the
+ * changes cost, however many documents there are; when nothing changed, so does compiling.
+ */
+ssize_t policy_engine_stage_changes(struct policy_engine *engine,
+				    const struct policy_document *changes, size_t n,
+				    struct policy_errors *errors);
+
+static inline ssize_t policy_engine_stage_one(struct policy_engine *engine,
+					      const struct policy_document *document,
+					      struct policy_errors *errors)
+{
+	return policy_engine_stage_changes(engine, document, 1, errors);
+}
 
 /* The documents as they are, to be compiled whole. -ENODATA: there are none. */
 int policy_engine_stage_again(struct policy_engine *engine);
@@ -75,3 +90,11 @@ void policy_engine_accept(struct policy_engine *engine);
 
 /* What was staged is not wanted. Harmless when nothing is. */
 void policy_engine_reject(struct policy_engine *engine);
+
+/*
+ * How many workloads the policy in force of that name selects, on all nodes; @namespace is ""
+ * for cluster-wide kinds. Costs about a look at each identity of the namespace. -ENOENT: there
+ * is no such policy in force.
+ */
+int64_t policy_engine_count_subjects(const struct policy_engine *engine, const char *kind,
+				     const char *namespace, const char *name);

@@ -1,56 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Documents whose workloads changed, and nothing else: who went, who came. */
+/* What can be changed in place: who went, who came, which objects are others. */
 #include "user/policy/engine_internal.h"
 
-void engine_claims_done(struct engine_claims *claims)
-{
-	keymap_done(&claims->names);
-	keymap_done(&claims->cgroups);
-	keymap_done(&claims->units);
-	claims->valid = false;
-}
-
 /* ---- what no two workloads may have ---- */
-
-static void drop_claims(struct keymap *all, const struct keymap *own)
-{
-	struct keymap_item item;
-	size_t position = 0;
-
-	while (keymap_next(own, &position, &item))
-		keymap_remove(all, item.key, item.length);
-}
-
-static int take_claims(struct keymap *all, const struct keymap *own)
-{
-	struct keymap_item item;
-	size_t position = 0;
-	int r = 0;
-
-	while (r == 0 && keymap_next(own, &position, &item))
-		r = keymap_put(all, item.key, item.length, item.value);
-	return r;
-}
-
-static int take_all_claims(struct engine_claims *claims, const struct engine_document *document)
-{
-	int r = take_claims(&claims->names, &document->set->workloads.names);
-
-	if (r == 0)
-		r = take_claims(&claims->cgroups, &document->set->cgroups);
-	return r < 0 ? r : take_claims(&claims->units, &document->set->units);
-}
 
 /* From the documents in force, after a change that did not come into force. */
 static int restore_claims(struct policy_engine *engine)
 {
+	struct order_at at = { 0 };
+	uint32_t id;
 	int r = 0;
 
 	if (engine->claims.valid)
 		return 0;
 	engine_claims_done(&engine->claims);
-	for (size_t i = 0; i < engine->documents.n && r == 0; i++)
-		r = take_all_claims(&engine->claims, engine->documents.item[i]);
+	while (r == 0 && order_next(&engine->order, &at, &id))
+		r = engine_claim(engine, &engine->claims, engine->document[id], NULL);
 	return r;
 }
 
@@ -61,21 +26,12 @@ static int move_claims(struct policy_engine *engine)
 
 	claims->valid = false; /* until the change is accepted */
 	engine->claims_moved = false;
-	for (size_t i = 0; i < engine->changes.n; i++) {
-		const struct engine_document *old = engine->changes.item[i].old;
-
-		if (!old)
-			continue;
-		drop_claims(&claims->names, &old->set->workloads.names);
-		drop_claims(&claims->cgroups, &old->set->cgroups);
-		drop_claims(&claims->units, &old->set->units);
-	}
-	for (size_t i = 0; i < engine->changes.n && r == 0; i++) {
-		const struct engine_document *new = engine->changes.item[i].new;
-
-		if (new)
-			r = take_all_claims(claims, new);
-	}
+	for (size_t i = 0; i < engine->changes.n && r == 0; i++)
+		if (engine->changes.item[i].old)
+			engine_unclaim(engine, claims, engine->changes.item[i].old);
+	for (size_t i = 0; i < engine->changes.n && r == 0; i++)
+		if (engine->changes.item[i].new)
+			r = engine_claim(engine, claims, engine->changes.item[i].new, NULL);
 	engine->claims_moved = r == 0;
 	/* Twice the same: the whole compile finds it again and says where. */
 	return r == -EEXIST ? -ESTALE : r;
@@ -83,106 +39,136 @@ static int move_claims(struct policy_engine *engine)
 
 /* ---- who went, who came ---- */
 
+/* One version of a document: its workloads, those of brief ones made for the occasion. */
+struct version {
+	const struct engine_document *document; /* NULL: there is none */
+	const struct workload *brief;
+};
+
+static const struct workload *next_workload(const struct version *version, size_t *position)
+{
+	if (!version->document)
+		return NULL;
+	if (!version->brief)
+		return engine_workload(version->document, position);
+	return (*position)++ == 0 ? version->brief : NULL;
+}
+
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? streq(a, b) : a == b;
 }
 
-static bool same_labels(const struct labels *a, const struct labels *b)
+static bool same_name(const struct workload *a, const struct workload *b)
 {
-	for (size_t i = 0; i < a->n && i < b->n; i++)
-		if (!streq(a->item[i].key, b->item[i].key) ||
-		    !streq(a->item[i].value, b->item[i].value))
-			return false;
-	return a->n == b->n;
-}
-
-static bool same_ports(const struct named_ports *a, const struct named_ports *b)
-{
-	for (size_t i = 0; i < a->n && i < b->n; i++)
-		if (named_port_compare(&a->item[i], &b->item[i]) != 0 ||
-		    a->item[i].port != b->item[i].port)
-			return false;
-	return a->n == b->n;
+	return streq(a->name, b->name) && streq(a->namespace, b->namespace);
 }
 
 /* But for where it is written. */
 static bool same_workload(const struct workload *a, const struct workload *b)
 {
-	return streq(a->service_account, b->service_account) && same_text(a->node, b->node) &&
-	       same_text(a->trust_domain, b->trust_domain) && same_text(a->cgroup, b->cgroup) &&
-	       same_text(a->systemd_unit, b->systemd_unit) && same_labels(&a->labels, &b->labels) &&
-	       same_ports(&a->ports, &b->ports) && a->n_addresses == b->n_addresses &&
+	return same_name(a, b) && engine_same_template(a, b) && same_text(a->node, b->node) &&
+	       same_text(a->cgroup, b->cgroup) && same_text(a->systemd_unit, b->systemd_unit) &&
+	       same_text(a->pod_uid, b->pod_uid) && same_text(a->host_unit, b->host_unit) &&
+	       a->n_addresses == b->n_addresses &&
 	       (!a->n_addresses ||
-		memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(*a->addresses)) == 0) &&
-	       a->host_network == b->host_network;
+		memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(*a->addresses)) == 0);
 }
 
-/* The workload of that name in another version of its document, or NULL. */
-static const struct workload *find_version(const struct engine_document *document, const char *key,
-					   size_t length)
+/* The names of a version's workloads, for look-ups. */
+static int index_version(const struct version *version, struct hashindex *ret)
 {
-	uint32_t i;
+	const struct workload *workload;
+	size_t position = 0, before = 0;
+	int r = 0;
 
-	if (!document || !keymap_get(&document->set->workloads.names, key, length, &i))
-		return NULL;
-	return document->set->workloads.item[i];
+	while (r == 0 && (workload = next_workload(version, &position))) {
+		r = hashindex_add(ret, hashindex_hash_texts(workload->namespace, workload->name),
+				  (uint32_t)before);
+		before = position;
+	}
+	return r;
 }
 
-/* Workloads of @document that are not the same in @other, appended to @ret. */
-static int list_changed(const struct engine_document *document, const struct engine_document *other,
+static bool has_same(const struct version *version, const struct hashindex *index,
+		     const struct workload *workload)
+{
+	uint32_t hash = hashindex_hash_texts(workload->namespace, workload->name), at;
+	size_t probe = 0;
+
+	while (hashindex_next(index, hash, &probe, &at)) {
+		size_t position = at;
+
+		if (same_workload(next_workload(version, &position), workload))
+			return true;
+	}
+	return false;
+}
+
+/* Workloads of @version that are not the same in @other, appended to @ret. */
+static int list_changed(const struct version *version, const struct version *other,
 			const struct workload **ret, size_t *ret_n)
 {
-	_cleanup_free_ struct keymap_item *items = NULL;
+	struct hashindex index = { 0 };
+	const struct workload *workload;
+	size_t position = 0;
+	int r = index_version(other, &index);
 
-	if (!document)
-		return 0;
-	items = engine_in_order(&document->set->workloads.names, document->set->workloads.n);
-	if (!items)
-		return -ENOMEM;
-	for (size_t i = 0; i < document->set->workloads.n; i++) {
-		const struct workload *workload = document->set->workloads.item[i];
-		const struct workload *version = find_version(other, items[i].key, items[i].length);
-
-		if (!version || !same_workload(workload, version))
+	while (r == 0 && (workload = next_workload(version, &position)))
+		if (!has_same(other, &index, workload))
 			ret[(*ret_n)++] = workload;
-	}
-	return 0;
+	hashindex_done(&index);
+	return r;
 }
 
-static size_t count(const struct engine_document *document)
+static struct version version_of(const struct policy_engine *engine,
+				 const struct engine_document *document, struct workload *brief)
 {
-	return document ? document->set->workloads.n : 0;
+	if (!document || !document->brief)
+		return (struct version){ document, NULL };
+	engine_expand(engine, document, brief);
+	return (struct version){ document, brief };
 }
 
-/* Nothing has changed yet when this fails. */
-static int list_changes(const struct policy_engine *engine, struct compile_changes *changes)
+/* Nothing has changed yet when this fails. @brief has room for two of each change. */
+static int list_changes(const struct policy_engine *engine, struct workload *brief,
+			struct compile_changes *changes)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < engine->changes.n && r == 0; i++) {
 		const struct engine_change *change = &engine->changes.item[i];
+		const struct version old = version_of(engine, change->old, &brief[2 * i]);
+		const struct version new = version_of(engine, change->new, &brief[2 * i + 1]);
 
-		r = list_changed(change->old, change->new, changes->gone, &changes->n_gone);
+		r = list_changed(&old, &new, changes->gone, &changes->n_gone);
 		if (r == 0)
-			r = list_changed(change->new, change->old, changes->come, &changes->n_come);
+			r = list_changed(&new, &old, changes->come, &changes->n_come);
+		if (change->old)
+			engine_objects(change->old, changes->gone_objects,
+				       &changes->n_gone_objects);
+		if (change->new)
+			engine_objects(change->new, changes->come_objects,
+				       &changes->n_come_objects);
 	}
 	return r;
 }
 
-static int update(struct policy_engine *engine, struct compile_changes *changes)
+static int update(struct policy_engine *engine, struct workload *brief,
+		  struct compile_changes *changes)
 {
-	int r = list_changes(engine, changes);
+	int r = list_changes(engine, brief, changes);
 
 	if (r == 0)
 		r = move_claims(engine);
 	if (r < 0)
 		return r;
-	engine->in_place = changes->n_gone || changes->n_come;
+	engine->in_place = changes->n_gone || changes->n_come || changes->n_gone_objects ||
+			   changes->n_come_objects;
 	return compile_update(engine->current, changes, &engine->delta);
 }
 
-/* Whether the changes are of workloads and policies alone; of policies in *@ret_rules. */
+/* Whether the changes are of kinds that can; of policies in *@ret_rules. */
 static bool may_change(const struct policy_engine *engine, bool *ret_rules)
 {
 	unsigned int contents = 0;
@@ -197,23 +183,44 @@ static bool may_change(const struct policy_engine *engine, bool *ret_rules)
 	return !(contents & ENGINE_HAS_OTHERS);
 }
 
+/* Room for all that may be in the lists. */
+static int alloc_changes(const struct policy_engine *engine, struct compile_changes *ret)
+{
+	size_t workloads[2] = { 0 }, objects[2] = { 0 };
+
+	for (size_t i = 0; i < engine->changes.n; i++) {
+		const struct engine_document *both[] = { engine->changes.item[i].old,
+							 engine->changes.item[i].new };
+
+		for (size_t k = 0; k < ARRAY_SIZE(both); k++) {
+			workloads[k] += both[k] ? engine_n_workloads(both[k]) : 0;
+			if (both[k])
+				engine_objects(both[k], NULL, &objects[k]);
+		}
+	}
+	ret->gone = calloc(workloads[0] + 1, sizeof(*ret->gone));
+	ret->come = calloc(workloads[1] + 1, sizeof(*ret->come));
+	ret->gone_objects = calloc(objects[0] + 1, sizeof(*ret->gone_objects));
+	ret->come_objects = calloc(objects[1] + 1, sizeof(*ret->come_objects));
+	return ret->gone && ret->come && ret->gone_objects && ret->come_objects ? 0 : -ENOMEM;
+}
+
 int engine_change_peers(struct policy_engine *engine, bool *ret_rules)
 {
+	_cleanup_free_ struct workload *brief = NULL;
 	struct compile_changes changes = { 0 };
-	size_t n_old = 0, n_new = 0;
 	int r;
 
 	if (!may_change(engine, &changes.rules))
 		return -ESTALE;
-	for (size_t i = 0; i < engine->changes.n; i++) {
-		n_old += count(engine->changes.item[i].old);
-		n_new += count(engine->changes.item[i].new);
-	}
-	changes.gone = calloc(n_old + 1, sizeof(*changes.gone));
-	changes.come = calloc(n_new + 1, sizeof(*changes.come));
-	r = changes.gone && changes.come ? update(engine, &changes) : -ENOMEM;
+	brief = calloc(2 * engine->changes.n + 1, sizeof(*brief));
+	r = brief ? alloc_changes(engine, &changes) : -ENOMEM;
+	if (r == 0)
+		r = update(engine, brief, &changes);
 	*ret_rules = changes.rules;
 	free(changes.gone);
 	free(changes.come);
+	free(changes.gone_objects);
+	free(changes.come_objects);
 	return r;
 }

@@ -1,195 +1,287 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The documents' objects as one set, and what two documents may not both have. */
+/* The documents' objects as one set, and which objects a document has. */
 #include "user/policy/engine_internal.h"
 
 /* Every MODEL_LIST looks like this one, and its objects begin with their place. */
-struct any_object {
-	struct place place;
-};
-typedef MODEL_LIST(struct any_object) any_list;
+typedef MODEL_LIST(void) any_list;
 
 struct list_kind {
 	size_t offset; /* in struct policy_set */
-	const char *what; /* for messages */
 	unsigned int contents;
+	enum object_kind object; /* ENGINE_HAS_OBJECTS */
+	bool rules; /* a compile of rules asks for it */
 };
 
 #define LIST(member) .offset = offsetof(struct policy_set, member)
 
 static const struct list_kind kinds[] = {
-	{ LIST(workloads), "this Workload", ENGINE_HAS_WORKLOADS },
-	{ LIST(policies), "this policy", ENGINE_HAS_POLICIES },
-	{ LIST(namespaces), "this Namespace", ENGINE_HAS_OTHERS },
-	{ LIST(nodes), "this Node", ENGINE_HAS_OTHERS },
-	{ LIST(services), "this Service", ENGINE_HAS_OTHERS },
-	{ LIST(slices), "this EndpointSlice", ENGINE_HAS_OTHERS },
-	{ LIST(tests), "this PolicyTest", 0 },
-	{ LIST(revocations), "this Revocation", ENGINE_HAS_OTHERS },
+	[ENGINE_KIND_WORKLOAD] = { LIST(workloads), ENGINE_HAS_WORKLOADS },
+	[ENGINE_KIND_POLICY] = { LIST(policies), ENGINE_HAS_POLICIES, .rules = true },
+	[ENGINE_KIND_REVOCATION] = { LIST(revocations), ENGINE_HAS_OTHERS, .rules = true },
+	{ LIST(namespaces), ENGINE_HAS_OBJECTS, OBJECT_NAMESPACE },
+	{ LIST(nodes), ENGINE_HAS_OBJECTS, OBJECT_NODE },
+	{ LIST(services), ENGINE_HAS_OBJECTS, OBJECT_SERVICE },
+	{ LIST(slices), ENGINE_HAS_OBJECTS, OBJECT_SLICE },
+	{ LIST(tests), 0 },
 };
 
-static any_list *list_of(struct policy_set *set, const struct list_kind *kind)
+static any_list *list_of(struct policy_set *set, size_t kind)
 {
-	return (any_list *)((char *)set + kind->offset);
+	return (any_list *)((char *)set + kinds[kind].offset);
+}
+
+/* ---- one document ---- */
+
+int engine_take_objects(struct engine_document *document, struct policy_set *set)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		n += list_of(set, k)->n;
+	document->full =
+		calloc(1, offsetof(struct engine_full, object) + n * sizeof(struct engine_object));
+	if (!document->full)
+		return -ENOMEM;
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
+		for (size_t i = 0; i < list_of(set, k)->n; i++)
+			document->full->object[document->full->n++] =
+				(struct engine_object){ list_of(set, k)->item[i], (uint8_t)k };
+	document->full->arena = set->arena;
+	set->arena = (struct arena){ 0 };
+	return 0;
+}
+
+bool engine_kind_of_object(const struct engine_object *object, enum object_kind *ret)
+{
+	*ret = kinds[object->kind].object;
+	return kinds[object->kind].contents & ENGINE_HAS_OBJECTS;
 }
 
 unsigned int engine_contents(const struct engine_document *document)
 {
 	unsigned int contents = 0;
 
-	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
-		if (list_of(document->set, &kinds[i])->n)
-			contents |= kinds[i].contents;
+	if (document->brief)
+		return ENGINE_HAS_WORKLOADS;
+	for (uint32_t i = 0; i < document->full->n; i++)
+		contents |= kinds[document->full->object[i].kind].contents;
 	return contents;
 }
 
-/* Something that objects of one list claim, and how to say so. */
-struct view_claim {
-	struct keymap *all;
-	const struct keymap *own; /* of one document */
-	const any_list *list; /* of all */
-	const char *field;
-	const char *what;
-	size_t base; /* index in @list of the document's first object */
-	size_t n; /* its objects */
-};
-
-/* A map's own order is another every time. */
-struct keymap_item *engine_in_order(const struct keymap *own, size_t n)
+size_t engine_n_workloads(const struct engine_document *document)
 {
-	struct keymap_item *items = calloc(n + 1, sizeof(*items)), item;
+	size_t position = 0, n = 0;
+
+	if (document->brief)
+		return 1;
+	while (engine_workload(document, &position))
+		n++;
+	return n;
+}
+
+const struct workload *engine_workload(const struct engine_document *document, size_t *position)
+{
+	if (document->brief || *position >= document->full->n ||
+	    document->full->object[*position].kind != ENGINE_KIND_WORKLOAD)
+		return NULL; /* workloads come first */
+	return document->full->object[(*position)++].object;
+}
+
+void engine_objects(const struct engine_document *document, struct compile_object *ret, size_t *n)
+{
+	for (uint32_t i = 0; !document->brief && i < document->full->n; i++) {
+		const struct engine_object *object = &document->full->object[i];
+
+		if (!(kinds[object->kind].contents & ENGINE_HAS_OBJECTS))
+			continue;
+		if (ret)
+			ret[*n] = (struct compile_object){ object->object,
+							   kinds[object->kind].object };
+		(*n)++;
+	}
+}
+
+void engine_find_local(const struct policy_engine *engine, struct engine_document *document,
+		       const struct policy_options *options)
+{
+	const struct workload *workload;
+	struct workload expanded;
 	size_t position = 0;
 
-	while (items && keymap_next(own, &position, &item))
-		if (item.value < n)
-			items[item.value] = item;
-	return items;
+	document->local = false;
+	if (document->brief) {
+		engine_expand(engine, document, &expanded);
+		document->local = workload_is_local(options, &expanded);
+		return;
+	}
+	while (!document->local && (workload = engine_workload(document, &position)))
+		document->local = workload_is_local(options, workload);
 }
 
-static int add_claim(const struct view_claim *claim, const struct keymap_item *item,
-		     struct policy_errors *errors)
+/* ---- all of them ---- */
+
+/* What the view of a compile is made from, document by document. */
+struct view {
+	const struct policy_engine *engine;
+	const struct policy_options *rules_only;
+	struct policy_set *set;
+	struct workload *expanded; /* of brief documents; NULL: it is only counted */
+	size_t n_expanded;
+};
+
+static bool wants(const struct view *view, const struct engine_object *object)
 {
-	uint32_t index = (uint32_t)claim->base + item->value, first;
-	const struct place *place;
-	int r;
-
-	r = keymap_put(claim->all, item->key, item->length, index);
-	if (r != -EEXIST)
-		return r;
-	keymap_get(claim->all, item->key, item->length, &first);
-	place = &claim->list->item[first]->place;
-	policy_errors_add(errors, &claim->list->item[index]->place, claim->field,
-			  "%s is given twice, first at %s:%u: remove or rename one", claim->what,
-			  place->file, place->line);
-	return 0;
+	if (!view->rules_only || kinds[object->kind].rules)
+		return true;
+	return object->kind == ENGINE_KIND_WORKLOAD &&
+	       workload_is_local(view->rules_only, object->object);
 }
 
-static int add_claims(const struct view_claim *claim, struct policy_errors *errors)
+static void add_brief(struct view *view, const struct engine_document *document)
 {
-	_cleanup_free_ struct keymap_item *items = engine_in_order(claim->own, claim->n);
-	int r = items ? 0 : -ENOMEM;
+	any_list *list = list_of(view->set, ENGINE_KIND_WORKLOAD);
+	struct workload workload;
 
-	for (size_t i = 0; i < claim->n && r == 0; i++)
-		if (items[i].key)
-			r = add_claim(claim, &items[i], errors);
-	return r;
+	engine_expand(view->engine, document, &workload);
+	if (view->rules_only && !workload_is_local(view->rules_only, &workload))
+		return;
+	if (view->expanded) {
+		view->expanded[view->n_expanded] = workload;
+		list->item[list->n] = &view->expanded[view->n_expanded];
+	}
+	view->n_expanded++;
+	list->n++;
 }
 
-static int add_list(struct policy_set *view, struct policy_set *set, const struct list_kind *kind,
-		    struct policy_errors *errors)
+static void add_document(struct view *view, const struct engine_document *document)
 {
-	any_list *all = list_of(view, kind), *own = list_of(set, kind);
-	const struct view_claim claim = { &all->names, &own->names, all,   "metadata.name",
-					  kind->what,  all->n,	    own->n };
+	if (document->brief) {
+		add_brief(view, document);
+		return;
+	}
+	for (uint32_t i = 0; i < document->full->n; i++) {
+		const struct engine_object *object = &document->full->object[i];
+		any_list *list = list_of(view->set, object->kind);
 
-	if (!own->n)
-		return 0;
-	memcpy(all->item + all->n, own->item, own->n * sizeof(*own->item));
-	all->n += own->n;
-	return add_claims(&claim, errors);
+		if (!wants(view, object))
+			continue;
+		if (view->expanded)
+			list->item[list->n] = (void *)object->object;
+		list->n++;
+	}
 }
 
-/* What else workloads claim; after their list. */
-static int add_places(struct policy_set *view, struct policy_set *set, struct policy_errors *errors)
+static void add_documents(struct view *view)
 {
-	const any_list *all = list_of(view, &kinds[0]);
-	size_t base = all->n - set->workloads.n;
-	const struct view_claim cgroups = { &view->cgroups,  &set->cgroups, all,
-					    "spec.cgroup",   "this cgroup", base,
-					    set->workloads.n };
-	const struct view_claim units = { &view->units,	      &set->units, all,
-					  "spec.systemdUnit", "this unit", base,
-					  set->workloads.n };
-	int r = 0;
+	const struct policy_engine *engine = view->engine;
+	struct order_at at = { 0 };
+	uint32_t id;
 
-	if (set->cgroups.n)
-		r = add_claims(&cgroups, errors);
-	return r < 0 || !set->units.n ? r : add_claims(&units, errors);
+	for (size_t i = 0; view->rules_only && i < engine->special.n; i++)
+		if (!engine->special.item[i]->changed)
+			add_document(view, engine->special.item[i]);
+	while (!view->rules_only && order_next(&engine->order, &at, &id))
+		if (!engine->document[id]->changed)
+			add_document(view, engine->document[id]);
+	for (size_t i = 0; i < engine->changes.n; i++)
+		if (engine->changes.item[i].new)
+			add_document(view, engine->changes.item[i].new);
 }
 
-static void add_local(struct policy_set *view, const struct engine_document *document,
-		      const struct policy_options *options)
-{
-	for (size_t i = 0; i < document->set->workloads.n && document->n_placed; i++)
-		if (workload_is_local(options, document->set->workloads.item[i]))
-			view->workloads.item[view->workloads.n++] =
-				document->set->workloads.item[i];
-}
-
-/* Room for all that the documents have. */
-static int alloc_lists(const struct engine_documents *documents, struct policy_set *view)
+/* Room for what was counted. */
+static int alloc_lists(struct view *view)
 {
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
-		any_list *all = list_of(view, &kinds[k]);
-		size_t n = 0;
+		any_list *list = list_of(view->set, k);
 
-		for (size_t i = 0; i < documents->n; i++)
-			n += list_of(documents->item[i]->set, &kinds[k])->n;
-		all->item = arena_alloc(&view->arena, n * sizeof(*all->item));
-		if (!all->item)
+		list->item = calloc(list->n + 1, sizeof(*list->item));
+		if (!list->item)
 			return -ENOMEM;
-		all->capacity = n;
+		list->n = 0;
 	}
-	return 0;
+	view->expanded = calloc(view->n_expanded + 1, sizeof(*view->expanded));
+	view->n_expanded = 0;
+	return view->expanded ? 0 : -ENOMEM;
 }
 
-struct policy_set *engine_view_free(struct policy_set *view)
+/* The set's arena is not used: that the expanded workloads lie in it would keep them. */
+struct owned_view {
+	struct policy_set set;
+	struct workload *expanded;
+};
+
+void engine_view_forget_workloads(struct policy_set *set)
 {
-	if (!view)
+	struct owned_view *owned = (struct owned_view *)set;
+	any_list *list = list_of(set, ENGINE_KIND_WORKLOAD); /* the type that free() looks by */
+
+	free(owned->expanded);
+	owned->expanded = NULL;
+	free(list->item);
+	list->item = NULL;
+	list->n = 0;
+}
+
+struct policy_set *engine_view_free(struct policy_set *set)
+{
+	if (!set)
 		return NULL;
+	engine_view_forget_workloads(set);
 	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++)
-		keymap_done(&list_of(view, &kinds[k])->names);
-	keymap_done(&view->cgroups);
-	keymap_done(&view->units);
-	arena_done(&view->arena);
-	free(view);
+		free(list_of(set, k)->item);
+	free(set);
 	return NULL;
 }
 
-static void engine_view_freep(struct policy_set **view)
+/* In the order of names, so that it is the later one that is refused. */
+static int check_claims(struct policy_engine *engine, struct policy_errors *errors)
 {
-	engine_view_free(*view);
+	size_t before = errors->total, change = 0;
+	struct order_at at = { 0 };
+	uint32_t id = 0;
+	bool more = order_next(&engine->order, &at, &id);
+	int r = 0;
+
+	engine_claims_done(&engine->next_claims);
+	while ((more || change < engine->changes.n) && r == 0) {
+		const struct engine_document *old = more ? engine->document[id] : NULL;
+		const struct engine_document *new =
+			change < engine->changes.n ? engine->changes.item[change].new : NULL;
+		bool is_new = change < engine->changes.n &&
+			      (!old || !new || strcmp(new->name, old->name) <= 0);
+
+		if (is_new)
+			change++;
+		else
+			more = order_next(&engine->order, &at, &id);
+		if (is_new ? new != NULL : !old->changed)
+			r = engine_claim(engine, &engine->next_claims, is_new ? new : old, errors);
+		r = r == -EEXIST ? 0 : r;
+	}
+	engine->next_claims.valid = r == 0;
+	return r == 0 && errors->total != before ? -EBADMSG : r;
 }
 
-int engine_view(const struct engine_documents *documents, const struct policy_options *rules_only,
+int engine_view(struct policy_engine *engine, const struct policy_options *rules_only,
 		struct policy_set **ret, struct policy_errors *errors)
 {
-	_cleanup_(engine_view_freep) struct policy_set *view = calloc(1, sizeof(*view));
-	size_t before = errors->total;
-	int r = view ? alloc_lists(documents, view) : -ENOMEM;
+	struct owned_view *owned = calloc(1, sizeof(*owned));
+	struct view view = { .engine = engine, .rules_only = rules_only };
+	int r = 0;
 
-	for (size_t i = 0; i < documents->n && r == 0; i++) {
-		const struct engine_document *document = documents->item[i];
-
-		for (size_t k = rules_only ? 1 : 0; k < ARRAY_SIZE(kinds) && r == 0; k++)
-			r = add_list(view, document->set, &kinds[k], errors);
-		if (r == 0 && !rules_only)
-			r = add_places(view, document->set, errors);
-		if (rules_only)
-			add_local(view, document, rules_only);
+	if (!owned)
+		return -ENOMEM;
+	view.set = &owned->set;
+	add_documents(&view);
+	r = alloc_lists(&view);
+	owned->expanded = view.expanded;
+	if (r == 0 && !rules_only)
+		r = check_claims(engine, errors);
+	if (r < 0) {
+		engine_view_free(view.set);
+		return r;
 	}
-	if (r == 0 && errors->total != before)
-		r = -EBADMSG;
-	if (r == 0)
-		*ret = TAKE_PTR(view);
-	return r;
+	add_documents(&view);
+	*ret = view.set;
+	return 0;
 }

@@ -11,13 +11,12 @@ static bool is_workload(const struct lint *l, const struct peer *peer, const str
 
 	switch (peer->kind) {
 	case PEER_SERVICE_ACCOUNT:
-		return !foreign && streq(peer->name, w->service_account);
+		return !foreign && !w->host_unit && streq(peer->name, w->service_account);
 	case PEER_SPIFFE:
-		return spiffe_build(w->trust_domain ?: l->options->compile->trust_domain,
-				    w->namespace, w->service_account, id) == 0 &&
+		return workload_spiffe_id(l->options->compile, w, id) == 0 &&
 		       spiffe_matches(peer->name, id);
 	case PEER_SELECTOR:
-		return !foreign && selector_matches(&peer->labels, &w->labels) &&
+		return !foreign && !w->host_unit && selector_matches(&peer->labels, &w->labels) &&
 		       !(peer->pods_only && w->host_network);
 	default:
 		return false;

@@ -11,8 +11,7 @@ static int note_ids(struct lint *l, struct keymap *ids)
 		const struct workload *w = l->set->workloads.item[i];
 		char id[CS_SPIFFE_ID_MAX], *kept;
 
-		if (spiffe_build(w->trust_domain ?: l->options->compile->trust_domain, w->namespace,
-				 w->service_account, id) < 0)
+		if (workload_spiffe_id(l->options->compile, w, id) < 0)
 			continue;
 		kept = arena_strdup(&l->arena, id);
 		r = kept ? keymap_put(ids, kept, strlen(kept), 0) : -ENOMEM;
@@ -67,7 +66,7 @@ static int check_nodes(struct lint *l)
 		const struct workload *w = l->set->workloads.item[i];
 		const struct about about = { .code = LINT_NODE_MISSING, .place = &w->place };
 
-		if (!w->node && !w->cgroup && !w->systemd_unit)
+		if (!w->node && !workload_has_place(w))
 			r = lint_add(l->findings, &about,
 				     "workload %s/%s has no node: no node may speak for it",
 				     w->namespace, w->name);

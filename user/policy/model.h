@@ -16,6 +16,7 @@
 #define MODEL_LABELS_MAX 256 /* labels of an object, requirements of a selector */
 #define MODEL_VALUES_MAX 256 /* values of a matchExpressions entry */
 #define MODEL_ADDRESSES_MAX 256 /* addresses of a workload */
+#define MODEL_POD_CIDRS_MAX 16 /* podCIDRs of a Node */
 #define MODEL_PORTS_MAX 256 /* ports of a workload or a rule */
 #define MODEL_RULES_MAX 1024 /* rules of a policy and direction */
 #define MODEL_PEERS_MAX 1024 /* peers in one list */
@@ -149,6 +150,8 @@ struct workload {
 	const char *service_account;
 	const char *cgroup; /* or NULL */
 	const char *systemd_unit; /* or NULL */
+	const char *pod_uid; /* its cgroup is this pod's; or NULL */
+	const char *host_unit; /* this systemd unit of @node itself, which is no pod; or NULL */
 	const char *node; /* where it runs, or NULL */
 	const char *trust_domain; /* NULL: the agent's own */
 	struct labels labels;
@@ -158,6 +161,12 @@ struct workload {
 	bool host_network; /* uses its node's addresses: none of them is its own */
 };
 
+/* Whether it says by which cgroup its processes are known. */
+static inline bool workload_has_place(const struct workload *workload)
+{
+	return workload->cgroup || workload->systemd_unit || workload->pod_uid;
+}
+
 /* Whether the workload is of another trust domain. It is judged there, never here. */
 static inline bool workload_is_foreign(const struct policy_options *options,
 				       const struct workload *workload)
@@ -165,13 +174,18 @@ static inline bool workload_is_foreign(const struct policy_options *options,
 	return workload->trust_domain && !streq(workload->trust_domain, options->trust_domain);
 }
 
-/* A Node object: its addresses are RemoteNode, but for those of this host. */
+/*
+ * A Node object: its addresses are RemoteNode, but for those of this host. To its pods' prefixes
+ * tags are written even while a pod is not known yet.
+ */
 struct node_object {
 	struct place place;
 	const char *name;
 	struct labels labels;
 	struct cs_addr *addresses;
 	size_t n_addresses;
+	struct cs_cidr *pod_cidrs;
+	size_t n_pod_cidrs;
 };
 
 struct service_port {
@@ -209,6 +223,13 @@ struct endpoint_slice {
 	struct backend *backends;
 	size_t n_backends;
 };
+
+/*
+ * Documents that an agent makes itself of its --host-units are named so, with the unit behind
+ * it. Only there does `hostUnit` say which processes a workload is; elsewhere it tells other
+ * nodes who that is. Whoever may write Workloads changes nothing about a node's own units.
+ */
+#define HOST_UNIT_DOCUMENT "host-unit/"
 
 #define OBJECT_NAME_MAX 320 /* bytes of "namespace/name" */
 
@@ -292,7 +313,12 @@ struct policy_set {
 	MODEL_LIST(struct revocation) revocations;
 	struct keymap cgroups; /* path -> workload; "node//path" of those that name a node */
 	struct keymap units; /* systemd unit -> workload; likewise */
+	struct keymap pods; /* pod's uid -> workload; likewise */
 };
+
+/* The SPIFFE ID of a workload; as spiffe_build(). */
+int workload_spiffe_id(const struct policy_options *options, const struct workload *workload,
+		       char ret[static CS_SPIFFE_ID_MAX]);
 
 /* Whether @labels meet every requirement. */
 bool selector_matches(const struct selector *selector, const struct labels *labels);

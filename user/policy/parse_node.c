@@ -130,9 +130,37 @@ static int parse_node_status(struct parse *p, const struct node *node, void *tar
 	return parse_fields(p, node, fields, target);
 }
 
+static int parse_pod_cidrs(struct parse *p, const struct node *node, void *target)
+{
+	static const struct list_spec spec = {
+		.parse = parse_prefix,
+		.size = sizeof(struct cs_cidr),
+		.max = MODEL_POD_CIDRS_MAX,
+		.of = "prefixes",
+	};
+	struct node_entry *entry = target;
+	void *items = NULL;
+	int r;
+
+	r = parse_list(p, node, &spec, &items, &entry->object.n_pod_cidrs);
+	entry->object.pod_cidrs = items;
+	return r;
+}
+
+static int parse_node_spec(struct parse *p, const struct node *node, void *target)
+{
+	static const struct field fields[] = {
+		{ "podCIDRs", .parse = parse_pod_cidrs, .offset = 0 },
+		{ 0 },
+	};
+
+	return parse_fields(p, node, fields, target);
+}
+
 int parse_node(struct parse *p, const struct node *document, const struct meta *meta)
 {
 	static const struct field fields[] = {
+		{ "spec", .parse = parse_node_spec, .offset = 0 },
 		{ "status", .parse = parse_node_status, .offset = 0 },
 		{ 0 },
 	};

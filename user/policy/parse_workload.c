@@ -2,6 +2,7 @@
 /* kind: Workload */
 #include <netinet/in.h>
 
+#include "user/identity/pod_cgroup.h"
 #include "user/identity/spiffe.h"
 #include "user/policy/names.h"
 #include "user/policy/parse.h"
@@ -28,6 +29,35 @@ static int parse_cgroup(struct parse *p, const struct node *node, void *target)
 static int parse_systemd_unit(struct parse *p, const struct node *node, void *target)
 {
 	static const struct text_spec spec = { "a systemd unit", systemd_unit_problem };
+
+	return parse_checked_text(p, node, &spec, target);
+}
+
+static const char *pod_uid_problem(const char *text)
+{
+	return pod_uid_valid(text) ? NULL : "is no pod's uid: 1 to 63 of a-z 0-9 -";
+}
+
+static int parse_pod_uid(struct parse *p, const struct node *node, void *target)
+{
+	static const struct text_spec spec = { "a pod's uid", pod_uid_problem };
+
+	return parse_checked_text(p, node, &spec, target);
+}
+
+/* Its name is a segment of the SPIFFE ID. */
+static const char *host_unit_problem(const char *text)
+{
+	const char *problem = systemd_unit_problem(text);
+
+	if (!problem && strpbrk(text, "@:\\"))
+		return "cannot be in a SPIFFE ID: units with @, : or \\ are no hostUnit";
+	return problem;
+}
+
+static int parse_host_unit(struct parse *p, const struct node *node, void *target)
+{
+	static const struct text_spec spec = { "a systemd unit", host_unit_problem };
 
 	return parse_checked_text(p, node, &spec, target);
 }
@@ -141,6 +171,8 @@ static const struct field workload_fields[] = {
 	{ "serviceAccount", FIELD(struct workload, service_account, parse_dns_name) },
 	{ "cgroup", FIELD(struct workload, cgroup, parse_cgroup) },
 	{ "systemdUnit", FIELD(struct workload, systemd_unit, parse_systemd_unit) },
+	{ "podUID", FIELD(struct workload, pod_uid, parse_pod_uid) },
+	{ "hostUnit", FIELD(struct workload, host_unit, parse_host_unit) },
 	{ "addresses", .parse = parse_addresses, .offset = 0 },
 	{ "ports", FIELD(struct workload, ports, parse_named_ports) },
 	{ "hostNetwork", FIELD(struct workload, host_network, parse_bool) },
@@ -148,6 +180,22 @@ static const struct field workload_fields[] = {
 	{ "trustDomain", FIELD(struct workload, trust_domain, parse_trust_domain) },
 	{ 0 },
 };
+
+/* A unit of a node: who that is follows from both names, and it uses the node's addresses. */
+static void check_host_unit(struct parse *p, const struct node *spec, struct workload *workload)
+{
+	if (workload_has_place(workload) || workload->service_account || workload->n_addresses)
+		parse_error(
+			p, spec,
+			"has hostUnit and another of cgroup, systemdUnit, podUID, serviceAccount "
+			"and addresses: they follow from it, leave them out");
+	if (!workload->node)
+		parse_error(p, spec, "has hostUnit and no node: name the unit's node");
+	workload->host_network = true;
+	workload->service_account = "";
+	if (startswith(workload->place.file ?: "", HOST_UNIT_DOCUMENT))
+		workload->systemd_unit = workload->host_unit;
+}
 
 int parse_workload(struct parse *p, const struct node *spec, const struct meta *meta)
 {
@@ -161,12 +209,17 @@ int parse_workload(struct parse *p, const struct node *spec, const struct meta *
 	workload->namespace = meta->namespace;
 	workload->name = meta->name;
 	workload->labels = meta->labels;
-	workload->service_account = "default";
 	r = spec ? parse_fields(p, spec, workload_fields, workload) : 0;
 	if (r < 0)
 		return r;
-	if (workload->cgroup && workload->systemd_unit)
-		parse_error(p, spec, "has cgroup and systemdUnit: a workload has one of them");
+	if (workload->host_unit)
+		check_host_unit(p, spec, workload);
+	if (!workload->service_account)
+		workload->service_account = "default";
+	if (!!workload->cgroup + !!workload->systemd_unit + !!workload->pod_uid > 1)
+		parse_error(
+			p, spec,
+			"has several of cgroup, systemdUnit and podUID: a workload has one of them");
 	if (workload->host_network && workload->n_addresses)
 		parse_error(p, spec,
 			    "has hostNetwork and addresses: those are its node's, leave them out");

@@ -207,7 +207,8 @@ const struct image_service *party_service(const struct image *image, const struc
 	for (size_t i = 0; i < image->n_services; i++) {
 		const struct image_service *service = &image->services[i];
 
-		if (service->port == flow->port && service->protocol == flow->protocol &&
+		if (!service->gone && service->port == flow->port &&
+		    service->protocol == flow->protocol &&
 		    memcmp(&service->addr, &addr, sizeof(addr)) == 0)
 			return service;
 	}

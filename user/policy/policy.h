@@ -61,6 +61,7 @@ struct policy_options {
 	const char *const *host_addresses; /* the node's own, as CIDRs, NULL-terminated, or NULL */
 	uint64_t salt[2]; /* cluster salt: keys the identity numbers */
 	bool salt_by_domain; /* it follows from the trust domain's name: others have their own */
+	bool audit; /* all policies, whatever they say: nothing is denied by one */
 	uint64_t realtime_ns; /* now; CLOCK_REALTIME and CLOCK_BOOTTIME of one moment, */
 	uint64_t boottime_ns; /* to turn `expires` into kernel time */
 	bool every_subject; /* judge every workload as if it ran here: for tools that work on files */

@@ -26,6 +26,7 @@ struct policy_set *policy_set_free(struct policy_set *set)
 	keymap_done(&set->revocations.names);
 	keymap_done(&set->cgroups);
 	keymap_done(&set->units);
+	keymap_done(&set->pods);
 	arena_done(&set->arena);
 	free(set);
 	return NULL;
@@ -110,6 +111,7 @@ int set_add_workload(struct parse *p, struct workload *workload)
 	char *full = full_name(&set->arena, workload->namespace, workload->name);
 	char *cgroup = place_key(&set->arena, workload, workload->cgroup);
 	char *unit = place_key(&set->arena, workload, workload->systemd_unit);
+	char *pod = place_key(&set->arena, workload, workload->pod_uid);
 	const struct claim claims[] = {
 		{ &set->workloads.names, "metadata.name", "this Workload", full,
 		  full ? strlen(full) : 0, (uint32_t)set->workloads.n },
@@ -117,13 +119,16 @@ int set_add_workload(struct parse *p, struct workload *workload)
 		  (uint32_t)set->workloads.n },
 		{ &set->units, "spec.systemdUnit", "this unit", unit, unit ? strlen(unit) : 0,
 		  (uint32_t)set->workloads.n },
+		{ &set->pods, "spec.podUID", "this pod", pod, pod ? strlen(pod) : 0,
+		  (uint32_t)set->workloads.n },
 	};
 	void *item;
 	int r;
 
 	item = arena_grow(&set->arena, set->workloads.item, set->workloads.n,
 			  &set->workloads.capacity, sizeof(workload));
-	if (!full || !item || (workload->cgroup && !cgroup) || (workload->systemd_unit && !unit))
+	if (!full || !item || (workload->cgroup && !cgroup) || (workload->systemd_unit && !unit) ||
+	    (workload->pod_uid && !pod))
 		return -ENOMEM;
 	set->workloads.item = item;
 	set->workloads.item[set->workloads.n] = workload;
