@@ -52,6 +52,10 @@ __inline int cs_slow_path(struct __sk_buff *skb, struct bpf_sock *sk, struct cs_
 	}
 	if (cs_parse(skb, &p))
 		return cs_refuse_unread(&h, CS_REASON_MALFORMED_PACKET);
+	if (cs_is_waiting(h.s)) { /* whatever --deny says: what is sent again may pass */
+		cs_refuse_unread(&h, CS_REASON_POD_UNKNOWN);
+		return CS_CODE_DROP_SILENTLY;
+	}
 	if (p.protocol == IPPROTO_TCP)
 		return cs_tcp_packet(&h);
 	if (p.protocol == IPPROTO_UDP || p.protocol == IPPROTO_SCTP)

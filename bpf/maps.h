@@ -19,7 +19,7 @@ CS_MAP const volatile __u32 cs_root_level;
 
 CS_MAP struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, CS_WORKLOADS_MAX);
+	__uint(max_entries, CS_WORKLOADS_MAX + CS_CGROUPS_MARKED_MAX);
 	__type(key, __u64);
 	__type(value, __u32);
 } cs_cgroups SEC(".maps");

@@ -18,13 +18,13 @@ SEC("cgroup/sock_create")
 int cs_sock_create(struct bpf_sock *sk)
 {
 	struct cs_socket *s = cs_socket_get(sk, BPF_SK_STORAGE_GET_F_CREATE);
+	__u32 slot, stamp = READ_ONCE(cs_control.stamp);
 	__u64 cgroup_id;
-	__u32 slot;
 
 	if (!s)
 		return CS_SOCK_OK; /* without storage its packets are dropped */
 	slot = cs_current_slot(&cgroup_id);
-	cs_socket_assign(s, slot, cgroup_id);
+	cs_socket_assign(s, slot, cgroup_id, stamp);
 	s->netns_cookie = bpf_get_netns_cookie(sk);
 	s->pid = bpf_get_current_pid_tgid() >> 32;
 	return CS_SOCK_OK;
@@ -39,12 +39,12 @@ struct cs_wish {
 	__u32 pad;
 };
 
-__inline struct cs_socket *cs_socket_at_call(struct bpf_sock_addr *ctx)
+__subprog struct cs_socket *cs_socket_at_call(struct bpf_sock_addr *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
+	__u32 slot, stamp = READ_ONCE(cs_control.stamp);
 	struct cs_socket *s;
 	__u64 cgroup_id;
-	__u32 slot;
 
 	if (!sk)
 		return NULL;
@@ -55,8 +55,8 @@ __inline struct cs_socket *cs_socket_at_call(struct bpf_sock_addr *ctx)
 		s->netns_cookie = bpf_get_netns_cookie(ctx);
 	if (s->tag && cs_socket_is_current(s))
 		return s;
-	slot = cs_current_slot(&cgroup_id); /* a socket older than the agent */
-	cs_socket_assign(s, slot, cgroup_id);
+	slot = cs_current_slot(&cgroup_id); /* a socket older than the agent, or it changed */
+	cs_socket_assign(s, slot, cgroup_id, stamp);
 	return s;
 }
 
@@ -174,7 +174,7 @@ __subprog int cs_is_refused(struct bpf_sock_addr *ctx, struct cs_socket *s, cons
 		return 0; /* itself */
 	if (cs_wish_egress(ctx, s, w, &where))
 		return 1;
-	return slot && cs_wish_ingress(ctx, s, w, slot);
+	return slot && slot != CS_SLOT_WAITING && cs_wish_ingress(ctx, s, w, slot);
 }
 
 __inline int cs_call(struct bpf_sock_addr *ctx, const struct cs_wish *w)
@@ -185,7 +185,7 @@ __inline int cs_call(struct bpf_sock_addr *ctx, const struct cs_wish *w)
 		return CS_SOCK_OK; /* the packet filter drops what has no storage */
 	s->original_dst = w->dst;
 	s->original_port = w->port;
-	if (cs_control.deny_mode != CS_DENY_REJECT)
+	if (cs_control.deny_mode != CS_DENY_REJECT || cs_is_waiting(s))
 		return CS_SOCK_OK;
 	return cs_is_refused(ctx, s, w) ? CS_SOCK_EPERM : CS_SOCK_OK;
 }

@@ -84,9 +84,9 @@ __inline void cs_write_tag(struct bpf_sock_ops *ops, __u64 tag, __u64 mac, __u8 
 __inline struct cs_socket *cs_socket_at_ops(struct bpf_sock_ops *ops, struct bpf_sock *sk)
 {
 	struct cs_socket *s = cs_socket_get(sk, BPF_SK_STORAGE_GET_F_CREATE);
+	__u32 slot, stamp = READ_ONCE(cs_control.stamp);
 	void *kernel_sk;
 	__u64 cgroup_id;
-	__u32 slot;
 
 	if (!s)
 		return NULL;
@@ -98,7 +98,7 @@ __inline struct cs_socket *cs_socket_at_ops(struct bpf_sock_ops *ops, struct bpf
 	if (!kernel_sk)
 		return NULL;
 	slot = cs_core_slot(kernel_sk, &cgroup_id);
-	cs_socket_assign(s, slot, cgroup_id);
+	cs_socket_assign(s, slot, cgroup_id, stamp);
 	return s;
 }
 

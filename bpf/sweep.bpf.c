@@ -115,13 +115,13 @@ __subprog int cs_is_denied_now(struct cs_socket *s, const struct cs_ends *e)
 /* A workload that changed since has another slot: find it before its policy is asked. */
 __inline void cs_find_again(struct cs_socket *s, const void *sk)
 {
+	__u32 slot, stamp = READ_ONCE(cs_control.stamp);
 	__u64 cgroup_id;
-	__u32 slot;
 
 	if (cs_socket_is_current(s))
 		return;
 	slot = cs_core_slot(sk, &cgroup_id);
-	cs_socket_assign(s, slot, cgroup_id);
+	cs_socket_assign(s, slot, cgroup_id, stamp);
 }
 
 __inline int cs_is_doomed(struct cs_socket *s, const void *sk, const struct cs_ends *e)
@@ -136,7 +136,7 @@ __inline int cs_is_doomed(struct cs_socket *s, const void *sk, const struct cs_e
 	if (standing != CS_STATE_NONE)
 		return standing == CS_STATE_DENY;
 	cs_find_again(s, sk);
-	return cs_is_denied_now(s, e);
+	return !cs_is_waiting(s) && cs_is_denied_now(s, e);
 }
 
 __subprog void cs_say_doomed(struct seq_file *seq, const struct sock_common *sk,
@@ -191,10 +191,10 @@ SEC("iter/tcp")
 int cs_adopt(struct bpf_iter__tcp *ctx)
 {
 	struct sock_common *common = ctx->sk_common;
+	__u32 slot, stamp = READ_ONCE(cs_control.stamp);
 	struct cs_adopted adopted = {};
 	struct cs_socket *s;
 	__u64 cgroup_id;
-	__u32 slot;
 	void *sk;
 
 	if (!common || BPF_CORE_READ(common, skc_state) != BPF_TCP_LISTEN)
@@ -211,7 +211,7 @@ int cs_adopt(struct bpf_iter__tcp *ctx)
 	s = bpf_sk_storage_get(&cs_sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s)
 		return 0;
-	cs_socket_assign(s, slot, cgroup_id);
+	cs_socket_assign(s, slot, cgroup_id, stamp);
 	s->netns_cookie =
 		BPF_CORE_READ((struct sock_common___addr *)common, skc_net.net, net_cookie);
 	s->role = CS_ROLE_LISTENER;

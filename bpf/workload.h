@@ -8,10 +8,9 @@
 
 #include "maps.h"
 
-#define CS_SLOT_UNMANAGED 0
 #define CS_SLOT_TORN (~0U)
 
-/* The workload slot of exactly this cgroup; CS_SLOT_UNMANAGED or CS_SLOT_TORN. */
+/* The workload slot of exactly this cgroup, or a special one, or CS_SLOT_TORN. */
 __verified_once __u32 cs_slot_of(__u64 cgroup_id)
 {
 	__u32 *slot = bpf_map_lookup_elem(&cs_cgroups, &cgroup_id);
@@ -21,6 +20,8 @@ __verified_once __u32 cs_slot_of(__u64 cgroup_id)
 	if (!slot)
 		return CS_SLOT_UNMANAGED;
 	index = READ_ONCE(*slot);
+	if (index >= CS_SLOT_WAITING)
+		return index; /* nothing repeats the cgroup there; it holds for one stamp only */
 	workload = bpf_map_lookup_elem(&cs_workloads, &index);
 	if (workload && READ_ONCE(workload->cgroup_id) == cgroup_id)
 		return index;
@@ -97,19 +98,24 @@ __inline __u32 cs_core_slot(const void *sk, __u64 *ret_cgroup)
 	return slot;
 }
 
-/* Makes @s belong to workload @slot as it is now. */
-__inline void cs_socket_assign(struct cs_socket *s, __u32 slot, __u64 cgroup_id)
+/*
+ * Makes @s belong to workload @slot. @stamp is what it was before the slot was looked up:
+ * a cgroup that became a workload's since then is looked up again.
+ */
+__inline void cs_socket_assign(struct cs_socket *s, __u32 slot, __u64 cgroup_id, __u32 stamp)
 {
 	const struct cs_workload *workload;
 	__u64 identity = CS_ENTITY_UNMANAGED;
 
 	s->cgroup_id = cgroup_id;
 	s->workload = CS_SLOT_UNMANAGED;
-	s->generation = READ_ONCE(cs_control.stamp);
+	s->generation = stamp;
 	if (slot == CS_SLOT_TORN) {
 		s->generation = 0; /* never current: looked up again, denied until then */
+	} else if (slot == CS_SLOT_WAITING) {
+		s->workload = slot;
 	} else if (slot) {
-		workload = bpf_map_lookup_elem(&cs_workloads, &slot);
+		workload = bpf_map_lookup_elem(&cs_workloads, &slot); /* none: CS_SLOT_EXEMPT */
 		if (workload) {
 			s->workload = slot;
 			s->generation = READ_ONCE(workload->generation);
@@ -119,13 +125,20 @@ __inline void cs_socket_assign(struct cs_socket *s, __u32 slot, __u64 cgroup_id)
 	s->tag = cs_tag(cs_control.node, 0, identity);
 }
 
+/* Of a pod that is not known yet. */
+__inline int cs_is_waiting(const struct cs_socket *s)
+{
+	return s->workload == CS_SLOT_WAITING;
+}
+
 /* Whether what @s says of its workload still holds. */
 __inline int cs_socket_is_current(const struct cs_socket *s)
 {
 	const struct cs_workload *workload;
 	__u32 slot = s->workload;
 
-	if (!slot)
+	/* Unmanaged or waiting, in one comparison: until the next stamp. */
+	if ((slot - CS_SLOT_WAITING) % CS_WORKLOADS_MAX <= 1)
 		return s->generation == READ_ONCE(cs_control.stamp);
 	workload = bpf_map_lookup_elem(&cs_workloads, &slot);
 	return workload && READ_ONCE(workload->generation) == s->generation;
@@ -144,15 +157,16 @@ __inline struct cs_socket *cs_socket_get(void *sk, __u64 flags)
 /* The storage of a socket at a cgroup_skb hook, up to date; NULL when memory is short. */
 __subprog struct cs_socket *cs_socket_at_hook(struct bpf_sock *sk, struct cs_socket *s)
 {
+	__u32 slot, stamp;
 	__u64 cgroup_id;
-	__u32 slot;
 
 	if (!s)
 		s = cs_socket_get(sk, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s || (s->tag && cs_socket_is_current(s)))
 		return s;
+	stamp = READ_ONCE(cs_control.stamp);
 	slot = cs_sk_slot(sk, &cgroup_id);
-	cs_socket_assign(s, slot, cgroup_id);
+	cs_socket_assign(s, slot, cgroup_id, stamp);
 	return s;
 }
 

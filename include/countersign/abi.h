@@ -23,22 +23,24 @@
 #include "wire.h"
 
 /* Bump on any change of a pinned map's layout; part of every pin's name. */
-#define CS_ABI_VERSION 3
+#define CS_ABI_VERSION 4
 
 /* Limits. The agent refuses what does not fit, names the limit and keeps the last state. */
 #define CS_BANKS 2
-#define CS_WORKLOADS_MAX 1024 /* workloads on this node; slot 0 is "unmanaged" */
+#define CS_WORKLOADS_MAX 1024 /* slots of workloads on this node; see enum cs_special_slot */
+#define CS_WORKLOADS_USABLE (CS_WORKLOADS_MAX - 2) /* workloads on this node */
+#define CS_CGROUPS_MARKED_MAX 256 /* cgroups that have a special slot */
 #define CS_RULESETS_MAX 512 /* distinct rulesets per bank; identical ones are shared */
 #define CS_BITMAPS_MAX 4096 /* distinct bitmaps per bank; row 0 has no bit set */
 #define CS_IDENTITIES_MAX 131072 /* known identities in the cluster */
-#define CS_ENDPOINTS_MAX 131072 /* known workload addresses */
+#define CS_ENDPOINTS_MAX 262144 /* known workload addresses */
 #define CS_CLASSES_MAX 16384 /* CIDR classes, tag networks included */
 #define CS_NODES_MAX 8192 /* nodes with keys; slot 0 is unused */
 #define CS_SCOPE_MAX 262144 /* pairs of a node and an identity that runs there */
 #define CS_VAULT_BYTES 256 /* of a sealed ring of node keys */
 #define CS_SERVICES_MAX 16384 /* addresses and ports of Services; slot 0 is unused */
 #define CS_BACKENDS_MAX 64 /* kinds of backends behind one of them; no two are alike */
-#define CS_NAMES_MAX 8192 /* distinct SPIFFE IDs; slot 0 is empty */
+#define CS_NAMES_MAX 32768 /* distinct SPIFFE IDs; slot 0 is empty */
 #define CS_RULE_IDS_MAX 65536 /* rule ids with a hit counter */
 #define CS_HANDSHAKES_MAX 16384 /* SYNs whose SYN-ACK may still be sent; power of two */
 #define CS_REFUSALS_MAX 4096 /* refused SYNs remembered to merge retransmissions */
@@ -108,7 +110,15 @@ struct cs_control {
 	__u8 pad[6];
 };
 
-/* ---- cs_cgroups: hash, u64 cgroup id -> u32 slot of cs_workloads ---- */
+/* ---- cs_cgroups: hash, u64 cgroup id -> u32 slot of cs_workloads, or a special one ---- */
+enum cs_special_slot {
+	CS_SLOT_UNMANAGED = 0,
+	/* Pods' cgroups: who is in one of no known pod sends and receives nothing until it is
+	 * known. No workload gets this slot, so what forgets to ask for it finds no policy. */
+	CS_SLOT_WAITING = CS_WORKLOADS_MAX - 1,
+	/* Below such a cgroup and unmanaged all the same. Never a socket's slot. */
+	CS_SLOT_EXEMPT = CS_WORKLOADS_MAX,
+};
 
 /* cs_workloads: array by slot. A slot in use has generation > 0. */
 struct cs_workload {

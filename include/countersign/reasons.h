@@ -77,7 +77,9 @@
 	X(45, REVOKED, "INVALID_IDENTITY", "the workload, its SPIFFE ID or its node is revoked",   \
 	  "see the Revocation; remove it to let the identity in again")                            \
 	X(46, NODE_EXPIRED, "INVALID_IDENTITY", "the certificate of the peer's node has expired",  \
-	  "see why that node's agent got no new one: countersign nodes")
+	  "see why that node's agent got no new one: countersign nodes")                           \
+	X(47, POD_UNKNOWN, "INVALID_IDENTITY", "the socket's pod is not known yet",                \
+	  "nothing: it goes on when the agent has learned of the pod; if it does not, see status")
 
 enum cs_reason {
 #define X(num, name, desc, text, remedy) CS_REASON_##name = (num),

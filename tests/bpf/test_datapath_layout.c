@@ -129,7 +129,7 @@ struct map_layout {
 };
 
 static const struct map_layout map_layouts[] = {
-	{ "cs_cgroups", BPF_MAP_TYPE_HASH, 8, 4, CS_WORKLOADS_MAX },
+	{ "cs_cgroups", BPF_MAP_TYPE_HASH, 8, 4, CS_WORKLOADS_MAX + CS_CGROUPS_MARKED_MAX },
 	{ "cs_workloads", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct cs_workload), CS_WORKLOADS_MAX },
 	{ "cs_subjects", BPF_MAP_TYPE_ARRAY, 4, sizeof(struct cs_subject),
 	  CS_BANKS *CS_WORKLOADS_MAX },

@@ -322,7 +322,7 @@ Test(datapath_open, a_map_of_another_type_is_refused)
 	datapath_test_open();
 	commit_image(image_with_workload());
 	replace_pin("cs_cgroups", bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "cs_cgroups", 8, 4,
-						 CS_WORKLOADS_MAX, NULL));
+						 CS_WORKLOADS_MAX + CS_CGROUPS_MARKED_MAX, NULL));
 	refuse_open(-EPROTO, "--uninstall");
 }
 

@@ -27,7 +27,7 @@ static const struct limit_case limit_cases[] = {
 	LIMIT("CS_RULESETS_MAX", n_rulesets, CS_RULESETS_MAX),
 	LIMIT("CS_BITMAPS_MAX", n_bitmaps, CS_BITMAPS_MAX),
 	LIMIT("CS_NAMES_MAX", n_names, CS_NAMES_MAX),
-	LIMIT("CS_WORKLOADS_MAX", n_workloads, CS_WORKLOADS_MAX - 1),
+	LIMIT("CS_WORKLOADS_MAX", n_workloads, CS_WORKLOADS_USABLE),
 	LIMIT("CS_IDENTITIES_MAX", n_identities, CS_IDENTITIES_MAX - 1),
 	LIMIT("CS_ENDPOINTS_MAX", n_endpoints, CS_ENDPOINTS_MAX - 1),
 	LIMIT("CS_CLASSES_MAX", n_classes, CS_CLASSES_MAX - 1),
@@ -55,7 +55,7 @@ Test(datapath_refuse, full_tables_fit)
 {
 	struct image *image = test_image();
 
-	for (int i = 1; i < CS_WORKLOADS_MAX; i++) {
+	for (int i = 1; i <= CS_WORKLOADS_USABLE; i++) {
 		char name[32];
 
 		snprintf(name, sizeof(name), "w%d", i);
@@ -68,7 +68,7 @@ Test(datapath_refuse, full_tables_fit)
 		test_image_class(image, address, 24, i % 2);
 	}
 	commit_image(image);
-	cr_expect_eq(dt.dp->tables[TABLE_WORKLOADS].slots.bound, CS_WORKLOADS_MAX - 1);
+	cr_expect_eq(dt.dp->tables[TABLE_WORKLOADS].slots.bound, CS_WORKLOADS_USABLE);
 	cr_expect_eq(dt.dp->tables[TABLE_CLASSES].slots.bound, CS_CLASSES_MAX - 1);
 	/* Other workloads, all of them: those in force still need their slots. */
 	image = test_image();

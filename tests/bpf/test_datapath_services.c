@@ -93,6 +93,86 @@ Test(datapath_services, what_changes_gets_another_slot)
 	cr_expect_eq(dt.dp->view.services[second].n, 2);
 }
 
+/* ---- changes without a commit ---- */
+
+/* What service 0 was, noted as whoever changes it does. */
+static struct image_delta begin_change(const struct image *image)
+{
+	struct image_delta delta = {
+		.n_identities = image->n_identities,
+		.n_endpoints = image->n_endpoints,
+		.n_bitmaps = image->n_bitmaps,
+		.n_names = image->n_names,
+		.n_services = image->n_services,
+		.n_backends = image->n_backends,
+		.restricts = true,
+	};
+
+	cr_assert_eq(image_delta_service(&delta, image, 0), 0);
+	return delta;
+}
+
+static struct datapath_update update(const struct image *image, struct image_delta *delta)
+{
+	struct datapath_update done = { 0 };
+
+	cr_assert_eq(datapath_update(dt.dp, image, delta, &done), 0, "%s", datapath_error(dt.dp));
+	image_delta_done(delta);
+	return done;
+}
+
+Test(datapath_services, a_service_changes_and_goes_while_policy_stays)
+{
+	struct image *image = image_with_service(2);
+	struct datapath_update done;
+	struct image_delta delta;
+	uint32_t epoch, stamp;
+	int64_t first, second;
+
+	datapath_test_open();
+	image->backends[1].class_index = test_image_class(image, "10.1.0.0", 16, 1);
+	cr_assert_eq(datapath_commit(dt.dp, image), 0, "%s", datapath_error(dt.dp));
+	first = slot_of(80, IPPROTO_TCP);
+	epoch = dt.dp->control->epoch;
+	stamp = dt.dp->control->stamp;
+	delta = begin_change(image);
+	image->services[0].first = 1;
+	image->services[0].n = 1;
+	done = update(image, &delta);
+	second = slot_of(80, IPPROTO_TCP);
+	cr_expect_eq(done.service_writes, 1);
+	cr_expect_neq(second, first);
+	cr_expect_eq(dt.dp->view.services[first].n, 2, "programs may still read it");
+	cr_expect_eq(dt.dp->view.services[second].n, 1);
+	cr_expect_gt(dt.dp->view.services[second].backend[0].class_, 0);
+	cr_expect_eq(dt.dp->control->epoch, epoch);
+	cr_expect_neq(dt.dp->control->stamp, stamp);
+	delta = begin_change(image);
+	cr_expect_eq(update(image, &delta).service_writes, 0, "it is as it was");
+	delta = begin_change(image);
+	image->services[0].gone = true;
+	cr_expect_eq(update(image, &delta).removals, 1);
+	cr_expect_eq(slot_of(80, IPPROTO_TCP), -ENOENT);
+	image_free(image);
+}
+
+Test(datapath_services, the_first_service_takes_a_commit)
+{
+	struct image *image = test_image_of(WEB, DB);
+	struct image *with = image_with_service(1);
+	struct datapath_update done;
+	struct image_delta delta;
+
+	datapath_test_open();
+	cr_assert_eq(datapath_commit(dt.dp, image), 0, "%s", datapath_error(dt.dp));
+	delta = begin_change(with);
+	cr_expect_eq(datapath_update(dt.dp, with, &delta, &done), -ESTALE);
+	cr_expect_eq(slot_of(80, IPPROTO_TCP), -ENOENT);
+	image_delta_done(&delta);
+	image_free(image);
+	image_free(with);
+}
+
 Test(datapath_services, what_is_gone_is_removed)
 {
 	datapath_test_open();

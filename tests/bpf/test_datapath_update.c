@@ -32,6 +32,8 @@ static void begin(void)
 	delta.n_endpoints = image->n_endpoints;
 	delta.n_bitmaps = image->n_bitmaps;
 	delta.n_names = image->n_names;
+	delta.n_services = image->n_services;
+	delta.n_backends = image->n_backends;
 }
 
 static void identity_comes(uint64_t identity, uint32_t row)
@@ -43,7 +45,7 @@ static void identity_comes(uint64_t identity, uint32_t row)
 static void endpoint_comes(const char *address, uint64_t identity, uint32_t class_index)
 {
 	test_image_endpoint(image, address, identity, class_index);
-	cr_assert_eq(image_indexes_add(&delta.endpoints, image->n_endpoints - 1), 0);
+	cr_assert_eq(image_delta_endpoint(&delta, image, image->n_endpoints - 1), 0);
 }
 
 static struct datapath_update update(void)
@@ -128,9 +130,9 @@ Test(datapath_update, what_goes_is_removed_and_decided_anew)
 
 	begin();
 	image->identities[0].gone = true; /* identity 1000 */
+	cr_assert_eq(image_delta_endpoint(&delta, image, 0), 0);
 	image->endpoints[0].gone = true;
 	image_indexes_add(&delta.gone_identities, 0);
-	image_indexes_add(&delta.gone_endpoints, 0);
 	delta.restricts = true;
 	done = update();
 	cr_expect_eq(done.removals, 2);
@@ -147,9 +149,8 @@ Test(datapath_update, an_address_that_changes_hands_is_written_once)
 	struct datapath_update done;
 
 	begin();
-	image->endpoints[0].gone = true;
-	image_indexes_add(&delta.gone_endpoints, 0);
-	endpoint_comes("10.0.0.1", 1005, 1);
+	cr_assert_eq(image_delta_endpoint(&delta, image, 0), 0);
+	image->endpoints[0].identity = 1005;
 	done = update();
 	cr_expect_eq(done.address_writes, 1);
 	cr_expect_eq(done.removals, 0);

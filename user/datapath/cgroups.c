@@ -40,16 +40,31 @@ static int match(struct datapath *dp, const struct image_workload *workload, uin
 	return 0;
 }
 
-/* The slot that has this workload's identity and the cgroup that its path names, or 0. */
+/* The cgroup that the workload's path names, or that the agent knows it by; 0: none. */
+static uint64_t cgroup_of(const struct datapath *dp, const struct image_workload *workload)
+{
+	uint64_t id = 0;
+
+	if (workload->cgroup)
+		return cgroup_id_at(dp->cgroup, workload->cgroup, &id) < 0 ? 0 : id;
+	return dp->cgroup_of ? dp->cgroup_of(dp->cgroup_of_arg, workload) : 0;
+}
+
+void datapath_ask_cgroups(struct datapath *dp, datapath_cgroup_fn fn, void *arg)
+{
+	dp->cgroup_of = fn;
+	dp->cgroup_of_arg = arg;
+}
+
+/* The slot that has this workload's identity and its cgroup, or 0. */
 static uint32_t slot_by_cgroup(struct datapath *dp, const struct image_workload *workload)
 {
+	uint64_t id = cgroup_of(dp, workload);
 	uint32_t slot;
-	uint64_t id;
 
-	if (!workload->cgroup || cgroup_id_at(dp->cgroup, workload->cgroup, &id) < 0 ||
-	    bpf_map_lookup_elem(dp->cgroups, &id, &slot) < 0)
+	if (!id || bpf_map_lookup_elem(dp->cgroups, &id, &slot) < 0)
 		return 0;
-	if (!is_unmatched(&dp->tables[TABLE_WORKLOADS].slots, slot) ||
+	if (slot >= CS_SLOT_WAITING || !is_unmatched(&dp->tables[TABLE_WORKLOADS].slots, slot) ||
 	    dp->view.workloads[slot].identity != workload->identity)
 		return 0;
 	return slot;
@@ -155,7 +170,7 @@ static struct move plan_move(const struct datapath *dp, uint32_t slot, uint64_t 
 	struct move m = { .id = id, .former = workloads[slot].cgroup_id, .slot = slot };
 
 	if (id && (bpf_map_lookup_elem(dp->cgroups, &id, &m.owner) < 0 || m.owner == slot ||
-		   m.owner >= CS_WORKLOADS_MAX))
+		   m.owner >= CS_SLOT_WAITING))
 		m.owner = 0;
 	m.exchange = m.owner && m.former && workloads[m.owner].identity == workloads[slot].identity;
 	return m;

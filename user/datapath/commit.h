@@ -83,6 +83,8 @@ void commit_settle(struct commit *c);
 
 /* After commit_classes(). */
 int commit_services(struct commit *c);
+/* A Service that came, changed or is gone, while policy stays: at once. Before others are gone. */
+int commit_change_service(struct commit *c, const struct image_service *wanted);
 
 /* Whether the image of this commit wants the bound slot. */
 static inline bool commit_wants(const struct commit *c, const struct table *table, uint32_t slot)

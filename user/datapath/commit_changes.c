@@ -20,7 +20,7 @@ static int check_limits(const struct image *image)
 		{ image->n_bitmaps, CS_BITMAPS_MAX, "different sets of selectors",
 		  "CS_BITMAPS_MAX" },
 		{ image->n_names, CS_NAMES_MAX, "SPIFFE IDs", "CS_NAMES_MAX" },
-		{ image->n_workloads, CS_WORKLOADS_MAX - 1, "workloads", "CS_WORKLOADS_MAX" },
+		{ image->n_workloads, CS_WORKLOADS_USABLE, "workloads", "CS_WORKLOADS_MAX" },
 		{ image->n_identities, CS_IDENTITIES_MAX - 1, "identities", "CS_IDENTITIES_MAX" },
 		{ image->n_endpoints, CS_ENDPOINTS_MAX - 1, "addresses", "CS_ENDPOINTS_MAX" },
 		{ image->n_classes, CS_CLASSES_MAX - 1, "CIDR classes", "CS_CLASSES_MAX" },
@@ -59,8 +59,7 @@ static bool services_in_range(const struct image *image)
 		      service->n <= image->n_backends - service->first;
 	}
 	for (size_t i = 0; i < image->n_backends; i++)
-		ok &= image->backends[i].class_index <= image->n_classes &&
-		      image->backends[i].identity != 0;
+		ok &= image->backends[i].class_index <= image->n_classes;
 	return ok;
 }
 

@@ -56,7 +56,8 @@ int datapath_commit(struct datapath *dp, const struct image *image);
 struct datapath_update {
 	size_t identity_writes; /* of the map of identities: one for each that came */
 	size_t address_writes; /* of the map of addresses */
-	size_t removals; /* from either */
+	size_t service_writes; /* of the map of Services */
+	size_t removals; /* from any of them */
 	bool stamped; /* sockets that were decided decide anew: sweep for the idle ones */
 };
 
@@ -76,6 +77,27 @@ uint32_t datapath_epoch(const struct datapath *dp);
  * with id @cgroup_id (0: it has none now). Takes effect with the next packet.
  */
 int datapath_set_cgroup(struct datapath *dp, size_t workload, uint64_t cgroup_id);
+
+/*
+ * How the agent knows the cgroup of a workload of an image before datapath_set_cgroup() says
+ * so; 0: it has none. A commit after a restart finds by it who had which cgroup.
+ */
+typedef uint64_t (*datapath_cgroup_fn)(void *arg, const struct image_workload *workload);
+void datapath_ask_cgroups(struct datapath *dp, datapath_cgroup_fn fn, void *arg);
+
+/* Cgroups of pods, by id. */
+struct datapath_pods {
+	const uint64_t *waiting; /* below them everything waits that is no workload's */
+	size_t n_waiting;
+	const uint64_t *exempt; /* but not in these, as long as they are no workload's */
+	size_t n_exempt;
+};
+
+/*
+ * These from now on, no others; the agent's own cgroup is exempt, wherever it is. Sockets
+ * that wait are silent, see CS_SLOT_WAITING. -ENOSPC: more than CS_CGROUPS_MARKED_MAX.
+ */
+int datapath_set_pods(struct datapath *dp, const struct datapath_pods *pods);
 
 /*
  * Decides every TCP socket of the network namespace @netns_fd anew whose decision is

@@ -73,6 +73,10 @@ struct datapath {
 	uint32_t scope_round; /* number of the last datapath_set_scope() */
 	int grace[2]; /* a map of maps and its inner map; see datapath_grace() */
 	int links[HOOKS]; /* -1: not attached */
+	uint64_t marked[CS_CGROUPS_MARKED_MAX]; /* cgroups that were given a special slot */
+	size_t n_marked;
+	datapath_cgroup_fn cgroup_of; /* or NULL */
+	void *cgroup_of_arg;
 	bool unmatched; /* workloads of an earlier agent have not been matched by name yet */
 	bool grace_owed; /* the last commit could not wait for its grace period */
 	bool mounted; /* this open mounted the bpffs */
@@ -180,6 +184,11 @@ int cgroup_root_open(struct datapath *dp, const char *path, uint32_t *ret_level)
 int workloads_match(struct datapath *dp, const struct image *image);
 /* Another generation: whoever remembers the slot looks its workload up again. */
 void workload_renew(struct datapath *dp, uint32_t slot);
+
+/* ---- marks.c: cgroups that are no workload's, and special ---- */
+
+/* Learns what an earlier agent has marked. */
+int marks_adopt(struct datapath *dp);
 
 static inline uint32_t datapath_bank(const struct datapath *dp)
 {

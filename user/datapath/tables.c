@@ -11,7 +11,7 @@ struct table_spec {
 };
 
 static const struct table_spec table_specs[TABLES] = {
-	[TABLE_WORKLOADS] = { NULL, WORKLOAD_KEY_MAX, CS_WORKLOADS_MAX, "workloads",
+	[TABLE_WORKLOADS] = { NULL, WORKLOAD_KEY_MAX, CS_SLOT_WAITING, "workloads",
 			      "CS_WORKLOADS_MAX" },
 	[TABLE_NAMES] = { NULL, CS_SPIFFE_ID_MAX, CS_NAMES_MAX, "SPIFFE IDs", "CS_NAMES_MAX" },
 	[TABLE_PEERS] = { "cs_identities", sizeof(uint64_t), CS_IDENTITIES_MAX, "identities",
@@ -208,7 +208,7 @@ static int adopt_workloads(struct datapath *dp)
 {
 	int r = 0;
 
-	for (uint32_t slot = 1; r >= 0 && slot < CS_WORKLOADS_MAX; slot++) {
+	for (uint32_t slot = 1; r >= 0 && slot < CS_SLOT_WAITING; slot++) {
 		if (!dp->view.workloads[slot].identity)
 			continue;
 		r = adopt_workload(dp, slot);
@@ -239,6 +239,8 @@ int tables_adopt(struct datapath *dp)
 		r = scope_adopt(dp);
 	if (r >= 0)
 		r = adopt_workloads(dp);
+	if (r >= 0)
+		r = marks_adopt(dp);
 	for (uint32_t slot = 1; r >= 0 && slot < peers->top; slot++)
 		if (slots_is_bound(peers, slot))
 			r = adopt_name(dp, &dp->view.peers[slot].name);

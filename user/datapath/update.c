@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small changes of the policy in force: who is there, not what they may do. Rulesets,
+ * Small changes of the policy in force: who is there, at which addresses and behind which
+ * Services, not what they may do. Rulesets,
  * subjects and classes stay, so there is no bank to fill, no epoch and no grace period:
  * what is new becomes reachable by the one write of its key, and what is gone is retired
  * until the next commit has waited.
@@ -77,6 +78,9 @@ static int add_endpoint(struct commit *c, const struct image_endpoint *wanted)
 	};
 	int r;
 
+	if (wanted->workload_index)
+		endpoint.workload = c->dp->workload_slot[wanted->workload_index - 1];
+
 	if (wanted->class_index)
 		endpoint.class_ = slots_find(&commit_table(c, TABLE_CLASSES)->slots,
 					     &c->image->classes[wanted->class_index - 1].prefix);
@@ -100,7 +104,11 @@ static int add_all(struct commit *c, const struct image_delta *delta)
 	for (size_t i = 0; i < delta->identities.n && r >= 0; i++)
 		r = add_identity(c, &c->image->identities[delta->identities.index[i]]);
 	for (size_t i = 0; i < delta->endpoints.n && r >= 0; i++)
-		r = add_endpoint(c, &c->image->endpoints[delta->endpoints.index[i]]);
+		if (!c->image->endpoints[delta->endpoints.index[i]].gone)
+			r = add_endpoint(c, &c->image->endpoints[delta->endpoints.index[i]]);
+	for (size_t i = 0; i < delta->services.n && r >= 0; i++)
+		if (!c->image->services[delta->services.index[i]].gone)
+			r = commit_change_service(c, &c->image->services[delta->services.index[i]]);
 	return r;
 }
 
@@ -121,15 +129,30 @@ static size_t remove_key(struct commit *c, enum table_id id, const void *key)
 	return 1;
 }
 
-/* Addresses first, so that none leads to an identity that is not there. */
+/* Services and addresses first, so that none leads to an identity that is not there. */
 static size_t remove_all(struct commit *c, const struct image_delta *delta)
 {
 	const struct image *image = c->image;
 	size_t n = 0;
 
-	for (size_t i = 0; i < delta->gone_endpoints.n; i++)
-		n += remove_key(c, TABLE_ENDPOINTS,
-				&image->endpoints[delta->gone_endpoints.index[i]].addr);
+	for (size_t i = 0; i < delta->services.n; i++) {
+		const struct image_service *service = &image->services[delta->services.index[i]];
+		const struct cs_service_key key = {
+			.addr = service->addr,
+			.port = service->port,
+			.protocol = service->protocol,
+		};
+
+		if (service->gone)
+			n += remove_key(c, TABLE_SERVICES, &key);
+	}
+	for (size_t i = 0; i < delta->endpoints.n; i++) {
+		const struct image_endpoint *endpoint =
+			&image->endpoints[delta->endpoints.index[i]];
+
+		if (endpoint->gone)
+			n += remove_key(c, TABLE_ENDPOINTS, &endpoint->addr);
+	}
 	for (size_t i = 0; i < delta->gone_identities.n; i++)
 		n += remove_key(c, TABLE_PEERS,
 				&image->identities[delta->gone_identities.index[i]].identity);
@@ -143,6 +166,7 @@ static void count_writes(const struct commit *c, struct datapath_update *ret)
 	for (size_t i = 0; i < c->done.n; i++) {
 		ret->identity_writes += c->done.list[i].table == commit_table(c, TABLE_PEERS);
 		ret->address_writes += c->done.list[i].table == commit_table(c, TABLE_ENDPOINTS);
+		ret->service_writes += c->done.list[i].table == commit_table(c, TABLE_SERVICES);
 	}
 }
 
@@ -153,6 +177,8 @@ static int check(const struct datapath *dp, const struct image *image,
 		return datapath_fail(-ESTALE, "the policy in force must be committed again first");
 	if (delta->n_bitmaps != dp->n_bitmaps || image->n_bitmaps > CS_BITMAPS_MAX)
 		return datapath_fail(-ESTALE, "the change is not of the policy in force");
+	if (delta->services.n && !dp->control->services)
+		return datapath_fail(-ESTALE, "the first Service is announced by a commit");
 	return 0;
 }
 
