@@ -20,6 +20,11 @@ struct source *source_free(struct source *source)
 	return NULL;
 }
 
+int source_changes(struct source *source, struct source_documents *ret)
+{
+	return source->ops->changes ? source->ops->changes(source, ret) : -EOPNOTSUPP;
+}
+
 int source_read(struct source *source, struct source_documents *ret)
 {
 	return source->ops->read(source, ret);

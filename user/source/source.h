@@ -33,6 +33,7 @@ struct source;
 /* What a kind of source does; see the functions of the same names. */
 struct source_ops {
 	int (*read)(struct source *source, struct source_documents *ret);
+	int (*changes)(struct source *source, struct source_documents *ret); /* NULL: none */
 	int (*fd)(const struct source *source);
 	int (*dispatch)(struct source *source);
 	void (*free)(struct source *source);
@@ -61,6 +62,13 @@ static inline void source_freep(struct source **source)
  * passed, -EAGAIN the files do not come to rest.
  */
 int source_read(struct source *source, struct source_documents *ret);
+
+/*
+ * What came, changed or went since the last source_read() or source_changes(), sorted by name;
+ * a document that went has no text. -EOPNOTSUPP: this kind of source reads all there is.
+ * Free them with source_documents_done().
+ */
+int source_changes(struct source *source, struct source_documents *ret);
 
 /* The last failure in words: which file, what is wrong, what to do. Never NULL. */
 const char *source_error(const struct source *source);
