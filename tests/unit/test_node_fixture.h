@@ -93,7 +93,8 @@ static inline size_t put_text(const char *file, char *text)
 		f.n++;
 	else
 		free((char *)f.document[i].text);
-	f.document[i] = (struct node_document){ file, text, strlen(text) };
+	f.document[i] =
+		(struct node_document){ .name = file, .text = text, .length = strlen(text) };
 	return i;
 }
 

@@ -40,6 +40,38 @@ Test(node_ring, refuses_lifetimes_that_cannot_work)
 		cr_expect_eq(key_ring_new(&bad[i], &ring), -EINVAL, "%zu", i);
 }
 
+/* A key that nobody could be told of is not sent with, however long that lasts. */
+Test(node_ring, begins_anew_what_nobody_heard_of)
+{
+	_cleanup_(key_ring_freep) struct key_ring *ring = ring_make(HOUR_MS, 60000);
+	struct node_key key[NODE_KEYS_MAX], before[NODE_KEYS_MAX];
+	int64_t t = NOON_MS;
+
+	key_ring_tick(ring, t);
+	cr_expect_eq(key_ring_restart_ms(ring), INT64_MAX, "the only one is sent with at once");
+	cr_expect(!key_ring_restart(ring, t + HOUR_MS));
+	t += HOUR_MS / 2;
+	cr_assert_eq(key_ring_tick(ring, t), 1);
+	key_ring_public(ring, before);
+	cr_expect_eq(key_ring_restart_ms(ring), t + 30000);
+	cr_expect(!key_ring_restart(ring, t + 29999));
+	for (unsigned int i = 0; i < 300; i++) {
+		t += 30000;
+		cr_assert(key_ring_restart(ring, t), "%u", i);
+		cr_expect_eq(key_ring_tick(ring, t), 0, "%u", i);
+		cr_assert_eq(key_ring_public(ring, key), 2);
+		cr_expect_eq(key_ring_sending(ring, t), before[1].parity, "%u", i);
+		cr_expect_eq(key[0].not_before_ms, t);
+		cr_expect_eq(key[0].active_ms, t + 60000);
+		cr_expect_eq(key[0].not_after_ms, t + HOUR_MS);
+	}
+	cr_expect_eq(memcmp(key[0].public_key, before[0].public_key, NODE_KEY_BYTES), 0);
+	/* They heard of it: it goes on as usual, and the old one, long over, is wiped. */
+	cr_expect_eq(key_ring_tick(ring, t + 60000), 1);
+	cr_expect_eq(key_ring_sending(ring, t + 60000), before[0].parity);
+	cr_expect(!key_ring_restart(ring, t + 60000));
+}
+
 /* An hour's life: made at half past and at the hour, active a minute later. */
 Test(node_ring, keeps_its_rhythm)
 {

@@ -122,8 +122,11 @@ static void read_records(struct world *w, struct host *host)
 
 	for (size_t i = 0; i < w->s->nodes; i++)
 		if (host->has[i])
-			documents[n++] = (struct node_document){ w->host[i].file, host->has[i],
-								 strlen(host->has[i]) };
+			documents[n++] = (struct node_document){
+				.name = w->host[i].file,
+				.text = host->has[i],
+				.length = strlen(host->has[i]),
+			};
 	cr_assert_eq(node_table_read(host->table, documents, n, &trust), 0);
 	for (size_t i = 0; i < n; i++) {
 		const struct node_entry *entry = node_table_entry(host->table, i);

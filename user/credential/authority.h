@@ -40,6 +40,10 @@ int authority_bundle(int dir, struct bundle **ret, struct credential_error *rete
 int authority_issue(const struct authority *authority, const char *spiffe_id, int64_t now_s,
 		    int64_t lifetime_s, struct svid **ret, struct credential_error *reterr);
 
+/* A certificate of @spiffe_id for somebody's public @key, as above. */
+int authority_sign(const struct authority *authority, const char *spiffe_id, EVP_PKEY *key,
+		   int64_t now_s, int64_t lifetime_s, X509 **ret, struct credential_error *reterr);
+
 /* Writes the SVID into the directory @path: ca.crt, tls.key (0600), tls.crt. */
 int authority_write(const char *path, const struct svid *svid, const struct bundle *bundle,
 		    struct credential_error *reterr);

@@ -276,27 +276,38 @@ static int check_id(const struct authority *authority, const char *spiffe_id,
 	return 0;
 }
 
+int authority_sign(const struct authority *authority, const char *spiffe_id, EVP_PKEY *key,
+		   int64_t now_s, int64_t lifetime_s, X509 **ret, struct credential_error *reterr)
+{
+	int64_t to_s = 0;
+	int r;
+
+	r = check_id(authority, spiffe_id, reterr);
+	if (r == 0)
+		r = end_of(authority, now_s,
+			   lifetime_s > 0 ? lifetime_s : AUTHORITY_SVID_LIFETIME_S, &to_s, reterr);
+	return r < 0 ? r
+		     : sign_leaf(authority, spiffe_id, key, now_s - AUTHORITY_BACKDATE_S, to_s, ret,
+				 reterr);
+}
+
 int authority_issue(const struct authority *authority, const char *spiffe_id, int64_t now_s,
 		    int64_t lifetime_s, struct svid **ret, struct credential_error *reterr)
 {
 	_cleanup_(x509_stack_freep) STACK_OF(X509) *chain = sk_X509_new_null();
 	_cleanup_(pkey_freep) EVP_PKEY *key = NULL;
 	X509 *x509 = NULL;
-	int64_t to_s = 0;
 	int r;
 
 	r = check_id(authority, spiffe_id, reterr);
 	if (r == 0)
 		r = secret_init(reterr);
-	if (r == 0)
-		r = end_of(authority, now_s,
-			   lifetime_s > 0 ? lifetime_s : AUTHORITY_SVID_LIFETIME_S, &to_s, reterr);
 	if (r < 0)
 		return r;
 	key = EVP_EC_gen("P-256");
 	if (!key || !chain)
 		return credential_fail(reterr, -EIO, "no key: %s", credential_openssl_reason());
-	r = sign_leaf(authority, spiffe_id, key, now_s - AUTHORITY_BACKDATE_S, to_s, &x509, reterr);
+	r = authority_sign(authority, spiffe_id, key, now_s, lifetime_s, &x509, reterr);
 	if (r < 0)
 		return r;
 	if (!sk_X509_push(chain, x509)) {

@@ -3,6 +3,7 @@
 
 #include <openssl/rand.h>
 
+#include "user/base/clock.h"
 #include "user/credential/error.h"
 
 #define BACKOFF_FIRST_MS 500
@@ -13,6 +14,7 @@ static const struct credential_source_ops *const kinds[] = {
 	&credential_files,
 	&credential_spiffe,
 	&credential_ca,
+	&credential_kube_csr,
 };
 
 void credential_done(struct credential *credential)
@@ -20,6 +22,24 @@ void credential_done(struct credential *credential)
 	svid_free(credential->svid);
 	bundles_done(&credential->bundles);
 	*credential = (struct credential){ 0 };
+}
+
+int credential_verify(const struct credential *credential, const char *trust_domain,
+		      const char *node_name, struct credential_error *reterr)
+{
+	const char *name = svid_node_name(credential->svid);
+	int64_t now_s = clock_ns(CLOCK_REALTIME) / NS_PER_S;
+
+	if (!streq(credential->svid->trust_domain, trust_domain) || !name ||
+	    !streq(name, node_name))
+		return credential_fail(reterr, -EPERM,
+				       "the SVID is for %.180s, but this node is "
+				       "spiffe://%.100s/countersign/node/%s",
+				       credential->svid->spiffe_id, trust_domain, node_name);
+	if (svid_judge(credential->svid, &credential->bundles, now_s, CREDENTIAL_SKEW_S, reterr) !=
+	    SVID_FLAW_NONE)
+		return -EPERM;
+	return 0;
 }
 
 int credential_source_new(const char *spec, const struct credential_options *options,
@@ -33,7 +53,7 @@ int credential_source_new(const char *spec, const struct credential_options *opt
 			return kinds[i]->open(colon + 1, options, ret, reterr);
 	return credential_fail(reterr, -EINVAL,
 			       "\"%.100s\" is no source of credentials: files:DIR, "
-			       "spiffe:unix:///PATH or ca:DIR",
+			       "spiffe:unix:///PATH, kube-csr:SIGNER or ca:DIR",
 			       spec);
 }
 

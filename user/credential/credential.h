@@ -4,6 +4,7 @@
  *
  *	files:DIR			PEM files that something else renews
  *	spiffe:unix:///path/agent.sock	the SPIFFE Workload API
+ *	kube-csr:SIGNER			certificate requests at a Kubernetes API server
  *	ca:DIR				a built-in CA, for trying it out
  *
  * A source has one descriptor for the event loop, with sockets, watches and timers behind it
@@ -14,6 +15,8 @@
 #pragma once
 
 #include "user/credential/bundle.h"
+
+struct kube_client;
 
 /* What a source has to give; the caller's once taken. */
 struct credential {
@@ -29,8 +32,18 @@ struct credential_options {
 	const char *node_name; /* the SVID must be of countersign/node/<name> */
 	const char *key_uri; /* of the private key, instead of a file; NULL: none */
 	const char *key_provider; /* OpenSSL provider of key_uri, or NULL */
-	int64_t svid_lifetime_s; /* of what ca: issues; 0: an hour */
+	int64_t svid_lifetime_s; /* of what ca: issues and kube-csr: asks for; 0: an hour */
+	/* Of kube-csr: */
+	struct kube_client *kube; /* borrowed, must live longer; NULL: there is no API server */
+	const char *trust_bundle; /* PEM file of the anchors; read again when it changes */
+	const char *kept; /* file for the certificate, see kube_csr.c; NULL: none */
 };
+
+#define CREDENTIAL_SKEW_S 120 /* how far clocks may be apart */
+
+/* What every credential must fulfil: it is this node's, and its chain leads to the bundle. */
+int credential_verify(const struct credential *credential, const char *trust_domain,
+		      const char *node_name, struct credential_error *reterr);
 
 struct credential_source;
 
@@ -53,7 +66,8 @@ struct credential_source {
 	int64_t retry_s; /* when the next attempt is due after a failure; 0: none is */
 };
 
-extern const struct credential_source_ops credential_files, credential_spiffe, credential_ca;
+extern const struct credential_source_ops credential_files, credential_spiffe, credential_ca,
+	credential_kube_csr;
 
 /*
  * Opens the source @spec ("files:DIR" and so on). The first credential may already be there:

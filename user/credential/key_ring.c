@@ -144,6 +144,24 @@ int key_ring_tick(struct key_ring *ring, int64_t now_ms)
 	return changed;
 }
 
+int64_t key_ring_restart_ms(const struct key_ring *ring)
+{
+	return ring->n < NODE_KEYS_MAX ? INT64_MAX
+				       : ring->key[0].public.active_ms - ring->activation_ms / 2;
+}
+
+bool key_ring_restart(struct key_ring *ring, int64_t now_ms)
+{
+	struct node_key *newest = &ring->key[0].public;
+
+	if (now_ms < key_ring_restart_ms(ring) || now_ms >= newest->active_ms)
+		return false;
+	newest->not_before_ms = now_ms;
+	newest->active_ms = now_ms + ring->activation_ms;
+	newest->not_after_ms = now_ms + ring->lifetime_ms;
+	return true;
+}
+
 int64_t key_ring_due_ms(const struct key_ring *ring, int64_t now_ms)
 {
 	int64_t due;

@@ -38,6 +38,15 @@ static inline void key_ring_freep(struct key_ring **ring)
  * the ring without a key that may send: then it makes new ones.
  */
 int key_ring_tick(struct key_ring *ring, int64_t now_ms);
+/*
+ * Nobody could be told of the newest key so far, and half of the time until it is sent with
+ * is over: all its times begin anew at @now_ms, so that the one before is sent with until the
+ * others have the new one. Whether it did: not when the newest is the only one, or was sent
+ * with already.
+ */
+bool key_ring_restart(struct key_ring *ring, int64_t now_ms);
+/* When it will have something to do; INT64_MAX: never. */
+int64_t key_ring_restart_ms(const struct key_ring *ring);
 /* When key_ring_tick() has something to do next, an activation included. */
 int64_t key_ring_due_ms(const struct key_ring *ring, int64_t now_ms);
 

@@ -25,6 +25,7 @@ struct node_document {
 	const char *name; /* path or object name; its last part must be "<number>.json" */
 	const char *text;
 	size_t length;
+	struct cs_key digest; /* of the text, always made alike; zero: not known */
 };
 
 /* What is known of one node; valid until the next call that changes the table. */

@@ -194,17 +194,5 @@ int source_directory_dispatch(struct credential_source *s, struct credential *re
 int source_verify(const struct source_directory *source, const struct credential *credential,
 		  struct credential_error *reterr)
 {
-	const char *name = svid_node_name(credential->svid);
-
-	if (!streq(credential->svid->trust_domain, source->trust_domain) || !name ||
-	    !streq(name, source->node_name))
-		return credential_fail(reterr, -EPERM,
-				       "the SVID is for %.180s, but this node is "
-				       "spiffe://%.100s/countersign/node/%s",
-				       credential->svid->spiffe_id, source->trust_domain,
-				       source->node_name);
-	if (svid_judge(credential->svid, &credential->bundles, now_s(), SOURCE_SKEW_S, reterr) !=
-	    SVID_FLAW_NONE)
-		return -EPERM;
-	return 0;
+	return credential_verify(credential, source->trust_domain, source->node_name, reterr);
 }

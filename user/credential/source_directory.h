@@ -12,7 +12,6 @@
 /* Read again this often without word of a change: links on the way and network file systems
  * tell nothing. */
 #define SOURCE_LOOK_MS 30000
-#define SOURCE_SKEW_S 120 /* how far clocks may be apart */
 
 struct source_directory;
 
