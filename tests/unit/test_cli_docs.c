@@ -141,6 +141,7 @@ Test(cli_docs, dump_knows_every_verb)
 	expect_in(o.out, "option\tflows\t--follow\t-f\t\n");
 	expect_in(o.out, "option\tflows\t--last\t\tN\n");
 	expect_in(o.out, "option\t\t--state\t\tDIR\n");
+	expect_in(o.out, "option\t(cluster)\t--namespace\t-n\tNS\n");
 	expect_not_in(o.out, "--dump");
 	outcome_done(&o);
 }
@@ -163,12 +164,26 @@ Test(cli_docs, man_page_has_every_option)
 Test(cli_docs, man_page_has_the_common_options)
 {
 	char *man = source_file("docs/man/countersign.1");
-	const char *start = strstr(man, ".SH OPTIONS"), *end = strstr(man, ".SH VERBS");
+	const char *start = strstr(man, ".SH OPTIONS"), *end = strstr(man, ".SH CLUSTERS");
 	struct words want = dumped_options(""), got;
 
 	cr_assert(start && end);
 	got = options_in(start, end);
 	expect_same(&want, &got, "OPTIONS");
+	words_done(&want);
+	words_done(&got);
+	free(man);
+}
+
+Test(cli_docs, man_page_has_the_options_of_clusters)
+{
+	char *man = source_file("docs/man/countersign.1");
+	const char *start = strstr(man, ".SH CLUSTERS"), *end = strstr(man, ".SH VERBS");
+	struct words want = dumped_options("(cluster)"), got;
+
+	cr_assert(start && end);
+	got = options_in(start, end);
+	expect_same(&want, &got, "CLUSTERS");
 	words_done(&want);
 	words_done(&got);
 	free(man);
@@ -251,16 +266,48 @@ Test(cli_docs, completion_has_every_verb)
 	free(script);
 }
 
+static void expect_list(const char *script, const char *name, const char *verb)
+{
+	char *list = script_list(script, name);
+	struct words want = dumped_options(verb), got = options_in(list, list + strlen(list));
+
+	expect_same(&want, &got, name);
+	words_done(&want);
+	words_done(&got);
+	free(list);
+}
+
 Test(cli_docs, completion_has_the_common_options)
 {
 	char *script = source_file("tools/completion/countersign.bash");
-	char *common = script_list(script, "common");
-	struct words want = dumped_options(""), got = options_in(common, common + strlen(common));
 
-	expect_same(&want, &got, "common");
-	words_done(&want);
-	words_done(&got);
-	free(common);
+	expect_list(script, "common", "");
+	expect_list(script, "cluster", "(cluster)");
+	free(script);
+}
+
+/* The function that says which verbs take the options of clusters. */
+Test(cli_docs, completion_knows_who_asks_an_agent)
+{
+	char *script = source_file("tools/completion/countersign.bash");
+	const char *start = strstr(script, "_countersign_asks_agent() {"), *end;
+
+	cr_assert_not_null(start);
+	end = strstr(start, "\n}");
+	cr_assert_not_null(end);
+	for (size_t i = 0; i < cli_n_verbs; i++) {
+		const char *name = cli_verbs[i]->name;
+		char quoted[64], first[64], last[64];
+		bool found;
+
+		snprintf(quoted, sizeof(quoted), "'%s'", name);
+		snprintf(first, sizeof(first), " %s |", name);
+		snprintf(last, sizeof(last), " %s)", name);
+		found = memmem(start, end - start, quoted, strlen(quoted)) ||
+			memmem(start, end - start, first, strlen(first)) ||
+			memmem(start, end - start, last, strlen(last));
+		cr_expect_eq(found, cli_verbs[i]->asks_agent, "%s", name);
+	}
 	free(script);
 }
 
@@ -283,6 +330,7 @@ ParameterizedTest(struct verb_name *v, cli_docs, help_of_verb)
 	char words[sizeof(v->name)], *second;
 	struct outcome by_option, by_verb;
 	struct words own = dumped_options(v->name), common = dumped_options("");
+	struct words cluster = dumped_options("(cluster)");
 	struct words got;
 
 	strcpy(words, v->name);
@@ -297,9 +345,12 @@ ParameterizedTest(struct verb_name *v, cli_docs, help_of_verb)
 	expect_in(by_option.out, cli_find_verb(v->name)->description);
 	for (size_t i = 0; i < common.n; i++)
 		words_add(&own, common.word[i], strlen(common.word[i]));
+	for (size_t i = 0; i < cluster.n && cli_find_verb(v->name)->asks_agent; i++)
+		words_add(&own, cluster.word[i], strlen(cluster.word[i]));
 	expect_same(&own, &got, v->name);
 	words_done(&own);
 	words_done(&common);
+	words_done(&cluster);
 	words_done(&got);
 	outcome_done(&by_option);
 	outcome_done(&by_verb);

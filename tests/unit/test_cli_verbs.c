@@ -425,3 +425,56 @@ Test(cli_version, as_an_option)
 	outcome_done(&before);
 	outcome_done(&behind);
 }
+
+#define PROBED(programs, epoch, reload)                                                              \
+	"{\"healthy\":false,\"problems\":[\"a table is full\"],\"programs\":{\"attached\":" programs \
+	",\"expected\":9},\"epoch\":" epoch ",\"last_reload\":{\"ok\":" reload "}}\n"
+
+Test(cli_status, probes)
+{
+	static const struct {
+		const char *check, *answer, *out;
+		int code;
+	} cases[] = {
+		{ "live", "{}\n", "live\n", CLI_OK },
+		{ "ready", PROBED("9", "1", "true"), "ready\n", CLI_OK },
+		{ "ready", PROBED("8", "1", "true"), "not all programs are attached\n",
+		  CLI_FAILED },
+		{ "ready", PROBED("9", "0", "true"), "no policy is in force yet\n", CLI_FAILED },
+		{ "ready", PROBED("9", "1", "false"), "this agent has put no policy in force yet\n",
+		  CLI_FAILED },
+		{ "ready", "{}\n", "not all programs are attached\n", CLI_FAILED },
+		{ "healthy", PROBED("9", "1", "true"), "a table is full\n", CLI_FAILED },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct outcome o =
+			run_against(&server, cases[i].answer, "status", "--check", cases[i].check);
+
+		cr_expect_eq(o.code, cases[i].code, "%zu: %s", i, o.err);
+		cr_expect_str_eq(o.out, cases[i].out);
+		expect_request("{\"verb\":\"status\",\"brief\":true}");
+		outcome_done(&o);
+	}
+}
+
+Test(cli_status, probe_of_nothing)
+{
+	struct outcome o = run_cli("--state", "/nonexistent", "status", "--check", "live");
+
+	cr_expect_eq(o.code, CLI_FAILED);
+	outcome_done(&o);
+	o = run_cli("status", "--check", "alive");
+	cr_expect_eq(o.code, CLI_USAGE);
+	outcome_done(&o);
+}
+
+Test(cli_flows, of_a_namespace_or_workload)
+{
+	struct outcome o = run_against(&server, "", "flows", "-n", "shop", "--workload", "a/b");
+
+	cr_expect_eq(o.code, CLI_OK, "%s", o.err);
+	expect_request("{\"verb\":\"flows\",\"last\":20,\"follow\":false,\"namespace\":\"shop\","
+		       "\"workload\":\"a/b\"}");
+	outcome_done(&o);
+}

@@ -141,15 +141,21 @@ ParameterizedTest(struct foreign_case *c, flow_compact, foreign_json)
 	cr_expect(strstr(line, "policy-verdict"), "%s", line);
 }
 
-static bool matches(uint8_t verdict, const char *from, const char *to)
+static bool passes(const struct flow_filter *filter)
 {
-	struct flow_filter filter = { verdict, from, to };
+	bool matches;
 
 	convert();
+	matches = flow_matches(flow, filter);
 	/* the quick way must agree, always */
-	cr_expect_eq(flow_event_matches(&event, &names, &filter), flow_matches(flow, &filter),
-		     "%u %s %s", verdict, from ? from : "-", to ? to : "-");
-	return flow_matches(flow, &filter);
+	cr_expect_eq(flow_event_matches(&event, &names, filter), matches);
+	return matches;
+}
+
+static bool matches(uint8_t verdict, const char *from, const char *to)
+{
+	return passes(&(struct flow_filter){
+		.verdict = verdict, .from_workload = from, .to_workload = to });
 }
 
 Test(flow_filter, empty_takes_all)
@@ -186,6 +192,25 @@ Test(flow_filter, all_parts_must_fit)
 	cr_expect(matches(CS_VERDICT_ALLOW, "shop/checkout", "shop/payments"));
 	cr_expect_not(matches(CS_VERDICT_DENY, "shop/checkout", "shop/payments"));
 	cr_expect_not(matches(CS_VERDICT_ALLOW, "shop/payments", "shop/payments"));
+}
+
+Test(flow_filter, either_side)
+{
+	cr_expect(passes(&(struct flow_filter){ .workload = "shop/checkout" }));
+	cr_expect(passes(&(struct flow_filter){ .workload = "shop/payments" }));
+	cr_expect_not(passes(&(struct flow_filter){ .workload = "shop/worker-a" }));
+	cr_expect_not(passes(&(struct flow_filter){ .workload = "shop/checkout",
+						    .from_workload = "shop/payments" }));
+}
+
+Test(flow_filter, by_namespace)
+{
+	cr_expect(passes(&(struct flow_filter){ .namespace = "shop" }));
+	cr_expect_not(passes(&(struct flow_filter){ .namespace = "sho" }));
+	cr_expect_not(
+		passes(&(struct flow_filter){ .namespace = "shop", .verdict = CS_VERDICT_DENY }));
+	event.epoch = EPOCH - 1;
+	cr_expect_not(passes(&(struct flow_filter){ .namespace = "shop" }), "nobody is known");
 }
 
 Test(flow_filter, any_workload_of_a_shared_identity)

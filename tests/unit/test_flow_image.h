@@ -79,11 +79,11 @@ static inline void test_image_places(struct test_image *t)
 			.identity = workloads[i].identity,
 		};
 	t->endpoints[0] =
-		(struct image_endpoint){ test_addr("10.77.0.9"), WORKERS, 0, 2, 0, false };
+		(struct image_endpoint){ test_addr("10.77.0.9"), WORKERS, 0, 0, 2, false };
 	t->endpoints[1] =
-		(struct image_endpoint){ test_addr("10.77.0.2"), CHECKOUT, 0, 3, 0, false };
-	t->endpoints[2] = (struct image_endpoint){ test_addr("10.77.0.8"), WORKERS, 0, 4,
-						   CS_ENDPOINT_SHARED,	   false };
+		(struct image_endpoint){ test_addr("10.77.0.2"), CHECKOUT, 0, 0, 3, false };
+	t->endpoints[2] = (struct image_endpoint){ test_addr("10.77.0.8"), WORKERS, 0,
+						   CS_ENDPOINT_SHARED,	   4,	    false };
 }
 
 static inline void test_image_rules(struct test_image *t)

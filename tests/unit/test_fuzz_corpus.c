@@ -9,12 +9,15 @@
 #define INPUT_MAX 65536
 #define INPUTS_MIN 50
 #define SPIFFE_INPUTS_MIN 20
+#define KUBE_INPUTS_MIN 20
 
 /* LLVMFuzzerTestOneInput() of tests/fuzz/fuzz_*.c, as the Makefile renames it here. */
 typedef int (*fuzz_fn)(const uint8_t *data, size_t size);
 int fuzz_policy(const uint8_t *data, size_t size);
 int fuzz_node_record(const uint8_t *data, size_t size);
 int fuzz_spiffe(const uint8_t *data, size_t size);
+int fuzz_kube_stream(const uint8_t *data, size_t size);
+int fuzz_kubeconfig(const uint8_t *data, size_t size);
 
 static size_t replay(const char *directory, fuzz_fn fuzz)
 {
@@ -54,4 +57,14 @@ Test(fuzz_corpus, spiffe)
 Test(fuzz_corpus, node_record)
 {
 	cr_expect_geq(replay("node_record", fuzz_node_record), INPUTS_MIN);
+}
+
+Test(fuzz_corpus, kube_stream)
+{
+	cr_expect_geq(replay("kube_stream", fuzz_kube_stream), KUBE_INPUTS_MIN);
+}
+
+Test(fuzz_corpus, kubeconfig)
+{
+	cr_expect_geq(replay("kubeconfig", fuzz_kubeconfig), KUBE_INPUTS_MIN);
 }

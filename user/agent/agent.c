@@ -5,12 +5,20 @@
 #include <sys/resource.h>
 
 #include "user/agent/caps.h"
+#include "user/agent/claim.h"
+#include "user/agent/collector.h"
 #include "user/agent/control.h"
 #include "user/agent/events.h"
 #include "user/agent/health.h"
+#include "user/agent/kube.h"
+#include "user/agent/kube_tell.h"
 #include "user/agent/lock.h"
+#include "user/agent/pod_guard.h"
 #include "user/agent/reload.h"
+#include "user/agent/reload_changes.h"
 #include "user/agent/salt.h"
+#include "user/agent/signer.h"
+#include "user/agent/sweep.h"
 #include "user/agent/trust.h"
 #include "user/base/clock.h"
 #include "user/base/file.h"
@@ -22,11 +30,16 @@
 
 static void agent_done(struct agent *agent)
 {
+	signer_done(agent); /* first: it gives its lease back */
 	control_free(agent->control);
+	collector_done(agent);
 	trust_done(agent);
 	for (size_t i = 0; i < agent->n_events; i++)
 		event_free(agent->events[i]);
 	source_free(agent->source);
+	refusals_done(&agent->refusals);
+	kube_tell_done(agent);
+	kube_done(agent);
 	cgroups_free(agent->cgroups);
 	policy_engine_free(agent->engine);
 	rule_ids_free(agent->rule_ids);
@@ -81,8 +94,18 @@ static void on_hup(evutil_socket_t sig, short what, void *arg)
 	(void)sig;
 	(void)what;
 	agent->rollback.origin = &origin;
-	reload(agent);
+	reload_asked(agent);
 	agent->rollback.origin = NULL;
+}
+
+static void take_source(struct agent *agent)
+{
+	int r = reload_changes(agent);
+
+	if (r == -EOPNOTSUPP)
+		reload_if_changed(agent);
+	else if (r < 0 && r != -EAGAIN)
+		log_error("cannot take changes in", "error=\"%s\"", strerror(-r));
 }
 
 static void on_source(evutil_socket_t fd, short what, void *arg)
@@ -95,8 +118,8 @@ static void on_source(evutil_socket_t fd, short what, void *arg)
 	if (r < 0)
 		log_error("cannot watch the manifests",
 			  "error=\"%s\" remedy=\"send SIGHUP after changes\"", strerror(-r));
-	else if (r > 0)
-		reload_if_changed(agent);
+	if (r > 0)
+		take_source(agent);
 }
 
 static void on_cgroups(evutil_socket_t fd, short what, void *arg)
@@ -136,6 +159,10 @@ static int add_events(struct agent *agent)
 	if (r == 0)
 		r = expiry_start(agent);
 	if (r == 0)
+		r = reload_changes_watch(agent);
+	if (r == 0)
+		r = sweep_watch(agent);
+	if (r == 0)
 		r = rollback_watch(agent);
 	if (r == 0)
 		r = trust_watch(agent);
@@ -145,6 +172,17 @@ static int add_events(struct agent *agent)
 static const struct image *image_at(void *agent, uint32_t epoch)
 {
 	return epochs_at(&((struct agent *)agent)->epochs, epoch);
+}
+
+static int open_cgroups(struct agent *agent)
+{
+	const struct agent_options *options = agent->options;
+	const struct cgroups_ops ops = {
+		.placed = reload_set_cgroup,
+		.pods = options->pod_cgroups || options->kubernetes ? pod_guard_follow : NULL,
+	};
+
+	return cgroups_new(agent->cgroup_root, &ops, agent, &agent->cgroups);
 }
 
 /* Everything that needs neither the kernel's programs nor privileges. */
@@ -180,15 +218,25 @@ static int prepare(struct agent *agent)
 	if (r == 0)
 		r = flow_history_new(FLOW_HISTORY_MAX, &agent->history);
 	if (r == 0)
-		r = source_directory_new(options->manifests, &agent->source);
+		r = kube_open(agent);
 	if (r == 0)
-		r = cgroups_new(agent->cgroup_root, reload_set_cgroup, agent, &agent->cgroups);
+		r = claim_open(agent);
+	if (r == 0)
+		r = kube_open_source(agent);
+	if (r == 0)
+		r = open_cgroups(agent);
 	if (r == 0)
 		r = rollback_open(agent);
 	if (r == 0)
 		r = expiry_open(agent);
 	if (r == 0)
 		r = trust_open(agent);
+	if (r == 0)
+		r = signer_open(agent);
+	if (r == 0)
+		r = kube_tell_open(agent);
+	if (r == 0)
+		r = collector_open(agent, kube_tell_is_leader);
 	return r;
 }
 
@@ -197,7 +245,7 @@ static int open_datapath(struct agent *agent)
 	const struct datapath_options options = {
 		.cgroup_root = agent->cgroup_root,
 		.bpffs = agent->options->bpffs,
-		.node = agent->options->node,
+		.node = agent->number,
 		.deny_mode = agent->options->deny_mode,
 		.own_node = agent->options->own_node,
 	};
@@ -208,8 +256,11 @@ static int open_datapath(struct agent *agent)
 		_cleanup_free_ char *text = quote(datapath_error(agent->dp));
 
 		log_error("cannot load the programs", "errno=%d error=\"%s\"", -r, text ?: "");
+		return r;
 	}
-	return r;
+	datapath_ask_cgroups(agent->dp, pod_guard_cgroup_of, agent);
+	pod_guard_follow(agent); /* before anything is attached, or asks an API server */
+	return 0;
 }
 
 /*
@@ -230,12 +281,19 @@ static int first_policy(struct agent *agent)
 	if (status.epoch)
 		log_info("adopted what is in force", "epoch=%u programs=%zu", status.epoch,
 			 status.programs_attached);
-	r = rollback_start(agent);
+	r = reload_changes(agent);
+	if (r == -EOPNOTSUPP)
+		r = rollback_start(agent);
 	if (r < 0)
 		trust_follow(agent, NULL); /* what was adopted goes on, with fresh keys */
+	if (r == -EAGAIN) {
+		log_info("nothing new comes into force yet", "reason=\"%s\"",
+			 source_error(agent->source));
+		return 0;
+	}
 	if (r < 0 && !status.epoch) {
 		log_error("no policy to put in force, nothing is attached", "manifests=\"%s\"",
-			  agent->options->manifests);
+			  agent->options->manifests ?: "");
 		return r;
 	}
 	return 0;
@@ -314,6 +372,7 @@ int agent_run(const struct agent_options *options, const char *cgroup_root)
 	health_notify_ready(&agent);
 	if (event_base_dispatch(agent.base) < 0)
 		r = -EIO;
+	kube_tell_release(&agent);
 	notify_send("STOPPING=1\nSTATUS=what is in force stays in force");
 	return r;
 }

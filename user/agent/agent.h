@@ -7,6 +7,7 @@
 #include "user/agent/expiry.h"
 #include "user/agent/netns.h"
 #include "user/agent/options.h"
+#include "user/agent/refusals.h"
 #include "user/agent/rollback.h"
 #include "user/agent/rule_ages.h"
 #include "user/base/loop.h"
@@ -16,6 +17,8 @@
 #include "user/source/source.h"
 
 struct control;
+struct kube_client;
+struct kube_tell;
 struct trust;
 
 /* What the last reload came to. */
@@ -41,14 +44,25 @@ struct agent {
 	const struct agent_options *options;
 	const char *cgroup_root;
 	char node_name[65];
+	uint16_t number; /* of this node: --node, or claimed */
 	uint64_t salt[2];
 
 	struct event_base *base;
-	struct event *events[16];
+	struct event *events[32];
 	size_t n_events;
 
 	struct trust *trust; /* NULL: there are no other nodes */
+	struct kube_client *kube; /* NULL: there is no API server */
+	struct signer *signer; /* NULL: no --signer */
+	struct collector *collector; /* NULL: no --nodes kubernetes: */
+	struct kube_tell *tell; /* what the cluster is told; NULL: nothing */
+	struct source *objects; /* of the API server, part of @source; borrowed */
 	struct source *source;
+	bool documents_read; /* all of @source once: from then on its changes are enough */
+	struct refusals refusals; /* of a source with changes */
+	struct event *retry_timer; /* of them; one of @events */
+	struct event *sweep_timer; /* one of @events; NULL until the loop runs */
+	int64_t swept_ms; /* CLOCK_BOOTTIME, by that timer */
 	struct rule_ids *rule_ids;
 	struct policy_engine *engine;
 	struct datapath *dp;

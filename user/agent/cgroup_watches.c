@@ -80,7 +80,7 @@ static int insert(struct cgroup_watches *watches, size_t i, int wd, const char *
 		return -ENOMEM;
 	memmove(&watches->watch[i + 1], &watches->watch[i],
 		(watches->n - i) * sizeof(*watches->watch));
-	watches->watch[i] = (struct cgroup_watch){ .wd = wd, .used = true, .path = copy };
+	watches->watch[i] = (struct cgroup_watch){ .wd = wd, .path = copy };
 	watches->n++;
 	return 0;
 }
@@ -93,7 +93,7 @@ static void drop(struct cgroup_watches *watches, size_t i)
 		(watches->n - i) * sizeof(*watches->watch));
 }
 
-int cgroup_watches_add(struct cgroup_watches *watches, const char *path)
+static int add(struct cgroup_watches *watches, const char *path, bool kept)
 {
 	_cleanup_free_ char *full = path_join(watches->root, path);
 	int wd, r;
@@ -105,14 +105,24 @@ int cgroup_watches_add(struct cgroup_watches *watches, const char *path)
 	if (wd < 0)
 		return -errno;
 	i = find(watches, wd);
-	if (is_at(watches, i, wd)) {
-		watches->watch[i].used = true;
-		return 0;
-	}
-	r = insert(watches, i, wd, path);
-	if (r < 0)
+	r = is_at(watches, i, wd) ? 0 : insert(watches, i, wd, path);
+	if (r < 0) {
 		inotify_rm_watch(watches->inotify, wd);
-	return r;
+		return r;
+	}
+	watches->watch[i].used = true;
+	watches->watch[i].kept |= kept;
+	return 0;
+}
+
+int cgroup_watches_add(struct cgroup_watches *watches, const char *path)
+{
+	return add(watches, path, /* kept= */ false);
+}
+
+int cgroup_watches_keep(struct cgroup_watches *watches, const char *path)
+{
+	return add(watches, path, /* kept= */ true);
 }
 
 void cgroup_watches_mark(struct cgroup_watches *watches)
@@ -126,7 +136,7 @@ void cgroup_watches_sweep(struct cgroup_watches *watches)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < watches->n; i++) {
-		if (watches->watch[i].used) {
+		if (watches->watch[i].used || watches->watch[i].kept) {
 			watches->watch[kept++] = watches->watch[i];
 			continue;
 		}

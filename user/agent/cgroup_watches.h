@@ -8,6 +8,7 @@
 struct cgroup_watch {
 	int wd;
 	bool used; /* since the last cgroup_watches_mark() */
+	bool kept; /* in use for good */
 	char *path; /* below the root, "" for the root itself */
 };
 
@@ -23,6 +24,9 @@ void cgroup_watches_done(struct cgroup_watches *watches);
 
 /* Watches the directory @path below the root. -ENOENT when it is not there. */
 int cgroup_watches_add(struct cgroup_watches *watches, const char *path);
+
+/* The same for good: cgroup_watches_sweep() leaves it alone. */
+int cgroup_watches_keep(struct cgroup_watches *watches, const char *path);
 
 /* Forgets which watches are in use; cgroup_watches_sweep() drops those not added since. */
 void cgroup_watches_mark(struct cgroup_watches *watches);

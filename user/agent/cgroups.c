@@ -4,7 +4,7 @@
 #include <dirent.h>
 #include <limits.h>
 
-#include "user/agent/cgroup_watches.h"
+#include "user/agent/pods.h"
 #include "user/base/cgroup.h"
 #include "user/base/file.h"
 
@@ -15,16 +15,20 @@
 struct cgroup_slot {
 	char *cgroup; /* as declared: a path below the root, or NULL */
 	char *unit; /* as declared: a systemd unit, or NULL */
+	char *pod; /* as declared: a pod's uid, or NULL */
 	char *path; /* below the root, where it was found last; NULL: nowhere yet */
 	uint64_t id; /* 0: none now */
 };
 
 struct cgroups {
 	struct cgroup_watches watches;
-	cgroups_fn fn;
+	struct cgroups_ops ops;
 	void *arg;
+	struct pods *pods; /* NULL: no workload is a pod */
 	struct cgroup_slot *slot;
 	size_t n;
+	uint32_t *by_pod; /* slots of pods, sorted by uid */
+	size_t n_by_pod;
 };
 
 static void slots_free(struct cgroup_slot *slot, size_t n)
@@ -32,6 +36,7 @@ static void slots_free(struct cgroup_slot *slot, size_t n)
 	for (size_t i = 0; slot && i < n; i++) {
 		free(slot[i].cgroup);
 		free(slot[i].unit);
+		free(slot[i].pod);
 		free(slot[i].path);
 	}
 	free(slot);
@@ -42,28 +47,157 @@ struct cgroups *cgroups_free(struct cgroups *cgroups)
 	if (!cgroups)
 		return NULL;
 	slots_free(cgroups->slot, cgroups->n);
+	free(cgroups->by_pod);
+	pods_free(cgroups->pods);
 	cgroup_watches_done(&cgroups->watches);
 	free(cgroups);
 	return NULL;
 }
 
-int cgroups_new(const char *root, cgroups_fn fn, void *arg, struct cgroups **ret)
+/* ---- pods ---- */
+
+/* The slot of the pod, SIZE_MAX: it is no workload of this node. */
+static size_t slot_of_pod(const struct cgroups *cgroups, const char *uid)
+{
+	size_t low = 0, high = cgroups->n_by_pod;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+		int order = strcmp(cgroups->slot[cgroups->by_pod[middle]].pod, uid);
+
+		if (order == 0)
+			return cgroups->by_pod[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return SIZE_MAX;
+}
+
+static bool is_workload(void *arg, const char *uid)
+{
+	return slot_of_pod(arg, uid) != SIZE_MAX;
+}
+
+static int compare_pods(const void *a, const void *b, void *arg)
+{
+	const struct cgroup_slot *slot = arg;
+
+	return strcmp(slot[*(const uint32_t *)a].pod, slot[*(const uint32_t *)b].pod);
+}
+
+static int index_pods(struct cgroups *cgroups)
+{
+	uint32_t *by_pod = reallocarray(cgroups->by_pod, cgroups->n + 1, sizeof(*by_pod));
+
+	cgroups->n_by_pod = 0;
+	if (!by_pod)
+		return -ENOMEM;
+	cgroups->by_pod = by_pod;
+	for (size_t i = 0; i < cgroups->n; i++)
+		if (cgroups->slot[i].pod)
+			by_pod[cgroups->n_by_pod++] = i;
+	qsort_r(by_pod, cgroups->n_by_pod, sizeof(*by_pod), compare_pods, cgroups->slot);
+	return 0;
+}
+
+/*
+ * Where the pod is. One whose cgroup is gone keeps it for the programs: its last segments may
+ * still be on their way.
+ */
+static int place_pod(struct cgroups *cgroups, struct cgroup_slot *slot, uint64_t *ret_place)
+{
+	const struct pod_place *place = pods_find(cgroups->pods, slot->pod);
+	char *path = place ? strdup(place->path) : NULL;
+
+	*ret_place = place ? place->id : 0;
+	slot->id = place && !place->gone ? place->id : 0;
+	free(slot->path);
+	slot->path = path;
+	return place && !path ? -ENOMEM : 0;
+}
+
+static void pod_moved(void *arg, const char *uid)
+{
+	struct cgroups *cgroups = arg;
+	size_t i = slot_of_pod(cgroups, uid);
+	uint64_t place;
+
+	if (i == SIZE_MAX) {
+		if (pod_uid_is_static(uid) && cgroups->ops.pods)
+			cgroups->ops.pods(cgroups->arg);
+		return;
+	}
+	place_pod(cgroups, &cgroups->slot[i], &place);
+	if (cgroups->slot[i].id)
+		cgroups->ops.placed(cgroups->arg, i, place);
+}
+
+static void roots_changed(void *arg)
+{
+	struct cgroups *cgroups = arg;
+
+	if (cgroups->ops.pods)
+		cgroups->ops.pods(cgroups->arg);
+}
+
+static int start_pods(struct cgroups *cgroups)
+{
+	static const struct pods_ops ops = { .moved = pod_moved, .roots = roots_changed };
+
+	return cgroups->pods ? 0 : pods_new(&cgroups->watches, &ops, cgroups, &cgroups->pods);
+}
+
+void cgroups_pods(const struct cgroups *cgroups, struct cgroups_pods *ret)
+{
+	const struct pods_root *root;
+	const struct pod_place *place;
+	size_t n;
+
+	*ret = (struct cgroups_pods){ 0 };
+	if (!cgroups->pods || !cgroups->ops.pods)
+		return;
+	root = pods_roots(cgroups->pods, &n);
+	for (size_t i = 0; i < n; i++)
+		ret->root[ret->n_roots++] = root[i].id;
+	place = pods_list(cgroups->pods, &n);
+	for (size_t i = 0; i < n && ret->n_static < CGROUPS_STATIC_MAX; i++)
+		if (!place[i].gone && pod_uid_is_static(place[i].uid) &&
+		    !is_workload((void *)cgroups, place[i].uid))
+			ret->static_pod[ret->n_static++] = place[i].id;
+}
+
+uint64_t cgroups_pod_id(const struct cgroups *cgroups, const char *uid)
+{
+	const struct pod_place *place = cgroups->pods ? pods_find(cgroups->pods, uid) : NULL;
+
+	return place ? place->id : 0;
+}
+
+/* ---- making ---- */
+
+int cgroups_new(const char *root, const struct cgroups_ops *ops, void *arg, struct cgroups **ret)
 {
 	struct cgroups *cgroups = calloc(1, sizeof(*cgroups));
 	int r;
 
 	if (!cgroups)
 		return -ENOMEM;
-	cgroups->fn = fn;
 	cgroups->arg = arg;
 	r = cgroup_watches_init(&cgroups->watches, root);
+	if (r == 0 && ops->pods)
+		r = start_pods(cgroups); /* nobody can be told yet */
 	if (r < 0) {
 		cgroups_free(cgroups);
 		return r;
 	}
+	cgroups->ops = *ops;
 	*ret = cgroups;
 	return 0;
 }
+
+/* ---- other cgroups and units ---- */
 
 /* Whether @path stays below the root. The manifests' reader says the same with more words. */
 static bool is_below(const char *path)
@@ -192,7 +326,9 @@ static int slots_new(const struct image *image, struct cgroup_slot **ret)
 
 		slot[i].cgroup = w->cgroup ? tidy(w->cgroup) : NULL;
 		slot[i].unit = w->systemd_unit ? strdup(w->systemd_unit) : NULL;
-		ok = !(w->cgroup && !slot[i].cgroup) && !(w->systemd_unit && !slot[i].unit);
+		slot[i].pod = w->pod_uid ? strdup(w->pod_uid) : NULL;
+		ok = !(w->cgroup && !slot[i].cgroup) && !(w->systemd_unit && !slot[i].unit) &&
+		     !(w->pod_uid && !slot[i].pod);
 	}
 	if (!ok) {
 		slots_free(slot, image->n_workloads);
@@ -202,10 +338,32 @@ static int slots_new(const struct image *image, struct cgroup_slot **ret)
 	return 0;
 }
 
+/* Finds the workload at @i, and says where it is. */
+static int place_slot(struct cgroups *cgroups, size_t i)
+{
+	struct cgroup_slot *slot = &cgroups->slot[i];
+	uint64_t place;
+	int r;
+
+	if (slot->pod) {
+		r = place_pod(cgroups, slot, &place);
+	} else {
+		r = look(cgroups, slot);
+		place = slot->id;
+	}
+	cgroups->ops.placed(cgroups->arg, i, place);
+	return r;
+}
+
+static int keep_first(int first, int r)
+{
+	return first < 0 ? first : r;
+}
+
 int cgroups_follow(struct cgroups *cgroups, const struct image *image)
 {
 	struct cgroup_slot *slot;
-	int r, first = 0;
+	int r, first;
 
 	r = slots_new(image, &slot);
 	if (r < 0)
@@ -213,14 +371,17 @@ int cgroups_follow(struct cgroups *cgroups, const struct image *image)
 	slots_free(cgroups->slot, cgroups->n);
 	cgroups->slot = slot;
 	cgroups->n = image->n_workloads;
+	first = index_pods(cgroups);
+	if (first == 0 && cgroups->n_by_pod)
+		first = start_pods(cgroups);
 	cgroup_watches_mark(&cgroups->watches);
-	for (size_t i = 0; i < cgroups->n; i++) {
-		r = look(cgroups, &slot[i]);
-		first = first < 0 ? first : r;
-		cgroups->fn(cgroups->arg, i, slot[i].id);
-	}
+	for (size_t i = 0; i < cgroups->n && (cgroups->pods || !slot[i].pod); i++)
+		first = keep_first(first, place_slot(cgroups, i));
 	cgroup_watches_sweep(&cgroups->watches);
-	return first;
+	if (!cgroups->pods)
+		return first;
+	pods_forget(cgroups->pods, is_workload, cgroups);
+	return keep_first(first, pods_error(cgroups->pods));
 }
 
 /* Whether what came or went at @path may be, or hold, the workload's cgroup. */
@@ -242,15 +403,17 @@ static void came_or_went(void *arg, const char *path)
 {
 	struct cgroups *cgroups = arg;
 
+	if (cgroups->pods)
+		pods_event(cgroups->pods, path);
 	for (size_t i = 0; i < cgroups->n; i++) {
 		struct cgroup_slot *slot = &cgroups->slot[i];
 		uint64_t before = slot->id;
 
-		if (!concerns(slot, path))
+		if (slot->pod || !concerns(slot, path))
 			continue;
 		look(cgroups, slot);
 		if (slot->id != before)
-			cgroups->fn(cgroups->arg, i, slot->id);
+			cgroups->ops.placed(cgroups->arg, i, slot->id);
 	}
 }
 
@@ -261,7 +424,9 @@ int cgroups_fd(const struct cgroups *cgroups)
 
 int cgroups_dispatch(struct cgroups *cgroups)
 {
-	return cgroup_watches_read(&cgroups->watches, came_or_went, cgroups);
+	int r = cgroup_watches_read(&cgroups->watches, came_or_went, cgroups);
+
+	return r == 0 && cgroups->pods ? pods_error(cgroups->pods) : r;
 }
 
 uint64_t cgroups_id(const struct cgroups *cgroups, size_t workload)

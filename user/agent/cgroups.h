@@ -5,17 +5,24 @@
  */
 #pragma once
 
+#include "user/agent/pods.h"
 #include "user/identity/image.h"
 
 #define CGROUPS_WATCHES_MAX 16384
 #define CGROUPS_SLICES_MAX 256 /* *.slice directories searched for a systemd unit */
 
+#define CGROUPS_STATIC_MAX 128 /* static pods that are no workloads, at a time */
+
 struct cgroups;
 
-/* Workload @workload of the image now lives in the cgroup @id; 0: it has none. */
-typedef void (*cgroups_fn)(void *arg, size_t workload, uint64_t id);
+struct cgroups_ops {
+	/* Workload @workload of the image now lives in the cgroup @id; 0: it has none. */
+	void (*placed)(void *arg, size_t workload, uint64_t id);
+	/* What cgroups_pods() says is another thing now. NULL: it is of no interest. */
+	void (*pods)(void *arg);
+};
 
-int cgroups_new(const char *root, cgroups_fn fn, void *arg, struct cgroups **ret);
+int cgroups_new(const char *root, const struct cgroups_ops *ops, void *arg, struct cgroups **ret);
 struct cgroups *cgroups_free(struct cgroups *cgroups); /* takes and returns NULL */
 
 /*
@@ -23,6 +30,19 @@ struct cgroups *cgroups_free(struct cgroups *cgroups); /* takes and returns NULL
  * each of them once. -ENOSPC: out of inotify watches; what could be followed is.
  */
 int cgroups_follow(struct cgroups *cgroups, const struct image *image);
+
+/* The cgroups that hold pods, and static pods (see pod_uid_is_static()) of no workload. */
+struct cgroups_pods {
+	uint64_t root[PODS_ROOTS_MAX];
+	size_t n_roots;
+	uint64_t static_pod[CGROUPS_STATIC_MAX];
+	size_t n_static;
+};
+
+void cgroups_pods(const struct cgroups *cgroups, struct cgroups_pods *ret);
+
+/* The pod's cgroup as it was last, 0: none was ever seen. */
+uint64_t cgroups_pod_id(const struct cgroups *cgroups, const char *uid);
 
 /* Becomes readable when cgroups_dispatch() has something to do. */
 int cgroups_fd(const struct cgroups *cgroups);

@@ -20,6 +20,12 @@ void epochs_add(struct epochs *epochs, uint32_t epoch, struct image *image)
 {
 	size_t i = epoch % EPOCHS_KEPT;
 
+	if (epochs->current != epoch && epochs_current(epochs)) {
+		struct image *before = epochs->kept[epochs->current % EPOCHS_KEPT].image;
+
+		flow_forget_image(before); /* it knows where in the image things were */
+		image_keep_names(before);
+	}
 	let_go(epochs->kept[i].image);
 	epochs->kept[i].image = image;
 	epochs->kept[i].epoch = epoch;

@@ -4,6 +4,9 @@
 #include <stdarg.h>
 
 #include "user/agent/json_text.h"
+#include "user/agent/kube.h"
+#include "user/agent/kube_tell.h"
+#include "user/agent/signer.h"
 #include "user/agent/status_policy.h"
 #include "user/agent/trust.h"
 #include "user/base/clock.h"
@@ -26,8 +29,8 @@ void health_limits(const struct datapath_status *status,
 		   struct health_limit ret[static HEALTH_LIMITS])
 {
 	const struct health_limit limits[HEALTH_LIMITS] = {
-		{ "workloads", status->workloads, CS_WORKLOADS_MAX - 1 },
-		{ "cgroups", status->cgroups, CS_WORKLOADS_MAX },
+		{ "workloads", status->workloads, CS_WORKLOADS_USABLE },
+		{ "cgroups", status->cgroups, CS_WORKLOADS_MAX + CS_CGROUPS_MARKED_MAX },
 		{ "identities", status->identities, CS_IDENTITIES_MAX },
 		{ "endpoints", status->endpoints, CS_ENDPOINTS_MAX },
 		{ "classes", status->classes, CS_CLASSES_MAX },
@@ -80,6 +83,7 @@ json_t *health_problems(const struct agent *agent, const struct datapath_status 
 		    (unsigned long long)status->stats[CS_STAT_EVENTS_LOST]);
 	status_add_problems(list, agent);
 	trust_add_problems(list, agent);
+	kube_add_problems(list, agent);
 	add_full(list, status);
 	add_workloads(list, agent);
 	return list;
@@ -95,6 +99,9 @@ json_t *health_warnings(const struct agent *agent)
 		    agent->not_adopted);
 	status_add_warnings(list, agent);
 	trust_add_warnings(list, agent);
+	kube_add_warnings(list, agent);
+	signer_add_warnings(list, agent);
+	kube_tell_add_warnings(list, agent);
 	return list;
 }
 

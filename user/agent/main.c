@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* countersignd: gives the workloads of this host an identity and enforces policy on it. */
+#include <malloc.h>
+
 #include "user/agent/agent.h"
 #include "user/agent/caps.h"
 #include "user/base/cgroup.h"
@@ -73,6 +75,8 @@ int main(int argc, char **argv)
 	struct agent_options options = { 0 };
 	int r;
 
+	/* Large tables stay mappings of their own: what of them is not used costs nothing. */
+	mallopt(M_MMAP_THRESHOLD, 1 << 20);
 	r = options_parse(argc, argv, &options);
 	if (r < 0)
 		return 2;

@@ -48,6 +48,14 @@ STRING_OPTION(credential)
 STRING_OPTION(credential_key)
 STRING_OPTION(credential_provider)
 STRING_OPTION(bundles)
+STRING_OPTION(kubeconfig)
+STRING_OPTION(kube_context)
+STRING_OPTION(kube_namespace)
+STRING_OPTION(signer)
+STRING_OPTION(trust_bundle)
+STRING_OPTION(host_units)
+FLAG_OPTION(kubernetes)
+FLAG_OPTION(pod_cgroups)
 FLAG_OPTION(uninstall)
 FLAG_OPTION(help)
 FLAG_OPTION(version)
@@ -83,6 +91,9 @@ static int set_node(struct agent_options *options, char *arg)
 {
 	unsigned long node;
 
+	options->node_auto = streq(arg, "auto");
+	if (options->node_auto)
+		return 0;
 	if (parse_number(arg, UINT16_MAX, &node) < 0 || !node)
 		return -EINVAL;
 	options->node = node;
@@ -206,6 +217,12 @@ static int set_own_node(struct agent_options *options, char *arg)
 	return options->own_node || streq(arg, "policy") ? 0 : -EINVAL;
 }
 
+static int set_mode(struct agent_options *options, char *arg)
+{
+	options->audit = streq(arg, "audit");
+	return options->audit || streq(arg, "enforce") ? 0 : -EINVAL;
+}
+
 static int set_log_level(struct agent_options *options, char *arg)
 {
 	static const char *const levels[] = {
@@ -227,6 +244,14 @@ static int set_log_level(struct agent_options *options, char *arg)
 static const struct option_row rows[] = {
 	{ "manifests", "DIR", "read Workload and IdentityPolicy manifests (*.yaml) from DIR",
 	  "a directory", set_manifests },
+	{ "kubernetes", NULL, "read pods and policy from the Kubernetes API server", NULL,
+	  set_kubernetes },
+	{ "kubeconfig", "FILE", "how to reach it (default: as kubectl, or as a pod does)", "a file",
+	  set_kubeconfig },
+	{ "kube-context", "NAME", "context of the kubeconfig (default: the current one)",
+	  "a context's name", set_kube_context },
+	{ "kube-namespace", "NAME", "namespace of the agent's own objects (default: the pod's)",
+	  "a namespace", set_kube_namespace },
 	{ "cgroup-root", "DIR", "guard the cgroups below DIR (default: the cgroup2 mount point)",
 	  "a directory", set_cgroup_root },
 	{ "bpffs", "DIR", "keep programs and maps in DIR (default: /sys/fs/bpf/countersign)",
@@ -243,17 +268,34 @@ static const struct option_row rows[] = {
 	  "networks such as 10.0.0.0/8,fd00::/8", set_tag_networks },
 	{ "default-action", "WORD", "where no policy isolates: allow (default), deny or audit",
 	  "allow, deny or audit", set_default_action },
+	{ "mode", "WORD",
+	  "what policies do: enforce (default), or audit: every one is only reported on",
+	  "enforce or audit", set_mode },
 	{ "deny", "WORD", "what the denied see: drop (default, silence) or reject (an error)",
 	  "drop or reject", set_deny },
 	{ "own-node", "WORD", "between the node and its pods: allow (default) or ask the policy",
 	  "allow or policy", set_own_node },
-	{ "node", "N", "number of this node (default: 1)", "a number from 1 to 65535", set_node },
+	{ "node", "N", "number of this node (default: 1); auto: claim one in the cluster",
+	  "a number from 1 to 65535, or auto", set_node },
 	{ "node-name", "NAME", "name of this node (default: the host's name)",
 	  "at most 63 lower-case letters, digits, '-' and '.'", set_node_name },
-	{ "nodes", "DIR", "read the other nodes' records from DIR, write this node's there",
-	  "a directory", set_nodes },
-	{ "credential", "SOURCE", "this node's SVID: files:DIR, spiffe:unix:///SOCKET or ca:DIR",
-	  "files:DIR, spiffe:unix:///SOCKET or ca:DIR", set_credential },
+	{ "pod-cgroups", NULL,
+	  "cgroups below kubepods* are pods': what is in one of no known pod waits "
+	  "(--kubernetes implies it)",
+	  NULL, set_pod_cgroups },
+	{ "host-units", "UNIT,...", "systemd units of this host that are workloads of their own",
+	  "units such as kubelet.service,sshd.service", set_host_units },
+	{ "nodes", "DIR",
+	  "other nodes' records are read from DIR, this node's is written there; kubernetes: for "
+	  "NodeIdentity objects",
+	  "a directory, or kubernetes:", set_nodes },
+	{ "credential", "SOURCE",
+	  "this node's SVID: files:DIR, spiffe:unix:///SOCKET, kube-csr:SIGNER or ca:DIR",
+	  "files:DIR, spiffe:unix:///SOCKET, kube-csr:SIGNER or ca:DIR", set_credential },
+	{ "trust-bundle", "FILE", "the trust anchors (PEM) that kube-csr: verifies with", "a file",
+	  set_trust_bundle },
+	{ "signer", "ca:DIR", "sign the nodes' certificate requests while this node leads",
+	  "ca:DIR", set_signer },
 	{ "credential-key", "URI", "its private key is held by an OpenSSL provider, not in a file",
 	  "a URI such as pkcs11:object=...", set_credential_key },
 	{ "credential-provider", "NAME", "the OpenSSL provider for that, such as pkcs11 or tpm2",
@@ -283,7 +325,7 @@ static const struct option_row rows[] = {
 
 void options_help(FILE *f)
 {
-	fputs("Usage: countersignd --manifests DIR [OPTION...]\n"
+	fputs("Usage: countersignd --manifests DIR | --kubernetes [OPTION...]\n"
 	      "Gives workloads an identity and enforces policy on their connections.\n\n",
 	      f);
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -318,12 +360,43 @@ static int apply(struct agent_options *options, const struct option_row *row, ch
 	return r;
 }
 
+/* What was asked for that only an API server can do; NULL: nothing. */
+static const char *needs_kubernetes(const struct agent_options *options)
+{
+	const struct {
+		bool asked;
+		const char *what;
+	} rows_of_kubernetes[] = {
+		{ options->kubeconfig, "--kubeconfig" },
+		{ options->kube_context, "--kube-context" },
+		{ options->kube_namespace, "--kube-namespace" },
+		{ options->signer, "--signer" },
+		{ options->node_auto, "--node auto" },
+		{ options->nodes && streq(options->nodes, OPTIONS_NODES_KUBERNETES),
+		  "--nodes " OPTIONS_NODES_KUBERNETES },
+		{ options->credential && startswith(options->credential, "kube-csr:"),
+		  "--credential kube-csr:" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows_of_kubernetes); i++)
+		if (rows_of_kubernetes[i].asked)
+			return rows_of_kubernetes[i].what;
+	return NULL;
+}
+
 static int check(const struct agent_options *options, int argc, char **argv)
 {
 	if (optind < argc)
 		return complain(argv[optind], "unexpected argument ");
-	if (!options->manifests && !options->uninstall && !options->help && !options->version)
-		return complain("--manifests DIR", "missing ");
+	if (options->uninstall || options->help || options->version)
+		return 0;
+	if (!options->manifests && !options->kubernetes)
+		return complain("--manifests DIR or --kubernetes", "missing ");
+	if (!options->kubernetes && needs_kubernetes(options))
+		return complain(needs_kubernetes(options), "--kubernetes is missing, for ");
+	if (options->credential && startswith(options->credential, "kube-csr:") &&
+	    !options->trust_bundle)
+		return complain("--trust-bundle FILE", "kube-csr: needs anchors: missing ");
 	if (!options->nodes != !options->credential)
 		return complain(options->nodes ? "--credential SOURCE" : "--nodes DIR",
 				"node records need both --nodes and --credential: missing ");

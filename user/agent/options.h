@@ -7,9 +7,18 @@
 #include "user/base/log.h"
 
 #define OPTIONS_TAG_NETWORKS_MAX 1024
+#define OPTIONS_NODES_KUBERNETES "kubernetes:"
 
 struct agent_options {
-	const char *manifests;
+	const char *manifests; /* NULL: none */
+	bool kubernetes; /* objects come from the API server */
+	const char *kubeconfig, *kube_context; /* NULL: as kubectl finds them, or in-cluster */
+	const char *kube_namespace; /* of our own objects; NULL: that of the pod or context */
+	const char *signer; /* CA that signs nodes' requests while this node leads, or NULL */
+	const char *trust_bundle; /* PEM file of the anchors of kube-csr:, or NULL */
+	const char *host_units; /* systemd units that are workloads, or NULL */
+	bool pod_cgroups; /* cgroups below kubepods* are pods', and wait while unknown */
+	bool node_auto; /* the number is claimed through the API server */
 	const char *cgroup_root; /* NULL: where cgroup2 is mounted */
 	const char *bpffs;
 	const char *state;
@@ -29,6 +38,7 @@ struct agent_options {
 	int64_t svid_lifetime_s; /* of what ca: issues */
 	uint8_t node_scope; /* enum cs_node_scope, when there are other nodes */
 	uint8_t default_verdict; /* enum cs_verdict */
+	bool audit; /* policies are reported on, not enforced */
 	uint8_t deny_mode; /* enum cs_deny_mode */
 	bool own_node; /* the node and its pods may always talk to each other */
 	enum log_level log_level;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "user/agent/reload.h"
+#include "user/agent/reload_internal.h"
 
 #include "user/agent/expiry.h"
 #include "user/agent/health.h"
+#include "user/agent/pod_guard.h"
 #include "user/agent/rollback.h"
 #include "user/agent/sweep.h"
 #include "user/agent/trial.h"
@@ -13,17 +14,7 @@
 
 #define DIGEST_FACTOR 0x9e3779b97f4a7c15ULL /* odd; what it spreads are keyed hashes already */
 
-/* Everything one reload works with. */
-struct attempt {
-	const struct source_documents *documents; /* NULL: those in force */
-	struct policy_errors errors;
-	struct policy_document *staged; /* the documents, as the engine takes them */
-	struct policy_result result;
-	char **addresses; /* of this node */
-	int *cgroup_errors; /* of the workloads to come */
-};
-
-static void attempt_done(struct attempt *attempt)
+void attempt_done(struct attempt *attempt)
 {
 	policy_errors_done(&attempt->errors);
 	host_addresses_freep(&attempt->addresses);
@@ -39,8 +30,7 @@ void reload_done(struct agent_reload *last)
 	*last = (struct agent_reload){ 0 };
 }
 
-/* Takes @text over. */
-static void add_error(struct agent_reload *last, char *text)
+void reload_add_error(struct agent_reload *last, char *text)
 {
 	char **more = reallocarray(last->errors, last->n_errors + 1, sizeof(*more));
 
@@ -58,10 +48,10 @@ static void add_errors(struct agent_reload *last, const struct policy_errors *er
 	char *more;
 
 	for (size_t i = 0; i < errors->n; i++)
-		add_error(last, policy_error_text(&errors->item[i]));
+		reload_add_error(last, policy_error_text(&errors->item[i]));
 	if (errors->total > errors->n &&
 	    asprintf(&more, "and %zu more errors", errors->total - errors->n) >= 0)
-		add_error(last, more);
+		reload_add_error(last, more);
 }
 
 /* Tells documents that were read before from others. */
@@ -97,15 +87,24 @@ static int list_documents(struct attempt *attempt)
 	return 0;
 }
 
+/* Where nothing is enforced, the default denies nothing either. */
+static uint8_t default_verdict(const struct agent_options *options)
+{
+	bool denies = options->default_verdict == CS_VERDICT_DENY;
+
+	return options->audit && denies ? CS_VERDICT_AUDIT : options->default_verdict;
+}
+
 /* What every compile is given; @addresses are the node's own. */
 static struct policy_options options_of(const struct agent *agent, char **addresses)
 {
 	return (struct policy_options){
 		.trust_domain = agent->options->trust_domain,
-		.node_name = agent->trust ? agent->node_name : NULL,
-		.default_verdict = agent->options->default_verdict,
+		.node_name = agent->trust || agent->kube ? agent->node_name : NULL,
+		.default_verdict = default_verdict(agent->options),
 		.tag_networks = (const char *const *)agent->options->tag_networks,
 		.host_addresses = (const char *const *)addresses,
+		.audit = agent->options->audit,
 		.salt = { agent->salt[0], agent->salt[1] },
 		.salt_by_domain = !agent->options->salt_file,
 		.realtime_ns = clock_ns(CLOCK_REALTIME),
@@ -148,7 +147,7 @@ static int commit(struct agent *agent, struct attempt *attempt)
 		r = datapath_commit(agent->dp, image);
 	if (r < 0) {
 		trust_follow(agent, epochs_current(&agent->epochs));
-		add_error(&agent->last, strdup(datapath_error(agent->dp)));
+		reload_add_error(&agent->last, strdup(datapath_error(agent->dp)));
 	}
 	return r < 0 ? r : 0;
 }
@@ -212,7 +211,11 @@ static void follow(struct agent *agent, struct attempt *attempt)
 		log_warning("cannot follow every cgroup",
 			    "error=\"%s\" remedy=\"raise fs.inotify.max_user_watches\"",
 			    strerror(-r));
-	sweep(agent, &agent->last.cut);
+	pod_guard_follow(agent); /* static pods may be known by now; and our own cgroup */
+	if (agent->objects)
+		sweep_soon(agent);
+	else
+		sweep(agent, &agent->last.cut);
 	expiry_follow(agent);
 	rule_ages_follow(&agent->rule_ages, image, clock_ns(CLOCK_BOOTTIME));
 }
@@ -221,7 +224,9 @@ static void follow(struct agent *agent, struct attempt *attempt)
 static void follow_peers(struct agent *agent)
 {
 	policy_engine_accept(agent->engine);
-	if (agent->last.update.stamped)
+	if (agent->last.update.stamped && agent->objects)
+		sweep_soon(agent);
+	else if (agent->last.update.stamped)
 		sweep(agent, &agent->last.cut);
 }
 
@@ -285,13 +290,10 @@ static int stage(struct agent *agent, struct attempt *attempt)
 	return r < 0 ? (int)r : 0;
 }
 
-static int put_in_force(struct agent *agent, struct attempt *attempt)
+int reload_put_staged(struct agent *agent, struct attempt *attempt)
 {
-	int r;
+	int r = compile_and_commit(agent, attempt);
 
-	r = stage(agent, attempt);
-	if (r == 0)
-		r = compile_and_commit(agent, attempt);
 	if (r < 0) {
 		policy_engine_reject(agent->engine);
 		return r;
@@ -303,6 +305,16 @@ static int put_in_force(struct agent *agent, struct attempt *attempt)
 		follow(agent, attempt);
 	agent->last.epoch = agent->epochs.current;
 	return 0;
+}
+
+static int put_in_force(struct agent *agent, struct attempt *attempt)
+{
+	int r = stage(agent, attempt);
+
+	if (r == 0)
+		return reload_put_staged(agent, attempt);
+	policy_engine_reject(agent->engine);
+	return r;
 }
 
 /* While an older revision is pinned the source's documents are checked, no more. */
@@ -320,7 +332,7 @@ static int check_only(struct agent *agent, struct attempt *attempt)
 	return r;
 }
 
-static void begin(struct agent *agent)
+void reload_begin(struct agent *agent)
 {
 	if (agent->started)
 		health_notify_reloading();
@@ -328,10 +340,10 @@ static void begin(struct agent *agent)
 	agent->last.realtime_ns = clock_ns(CLOCK_REALTIME);
 }
 
-static int end(struct agent *agent, int r)
+int reload_end(struct agent *agent, int r)
 {
 	if (r < 0 && !agent->last.n_errors)
-		add_error(&agent->last, strdup(strerror(-r)));
+		reload_add_error(&agent->last, strdup(strerror(-r)));
 	agent->last.ok = r == 0;
 	log_outcome(agent);
 	if (agent->started)
@@ -344,12 +356,12 @@ static int take(struct agent *agent, struct attempt *attempt, uint64_t cpu_ns)
 {
 	int r;
 
-	begin(agent);
+	reload_begin(agent);
 	r = rollback_is_pinned(agent) ? check_only(agent, attempt) : put_in_force(agent, attempt);
 	agent->last.cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID) - cpu_ns;
 	if (r == 0)
 		rollback_accepted(agent, attempt->documents);
-	return end(agent, r);
+	return reload_end(agent, r);
 }
 
 /* @always: also when the documents are those that were read last. */
@@ -369,10 +381,10 @@ static int run(struct agent *agent, bool always)
 	agent->documents = sum;
 	if (r == 0)
 		return take(agent, &attempt, cpu_ns);
-	begin(agent);
+	reload_begin(agent);
 	agent->last.epoch = agent->epochs.current;
-	add_error(&agent->last, strdup(source_error(agent->source)));
-	return end(agent, r);
+	reload_add_error(&agent->last, strdup(source_error(agent->source)));
+	return reload_end(agent, r);
 }
 
 /* Not about the source: agent->last is lent and given back. */
@@ -384,7 +396,7 @@ static int put_aside(struct agent *agent, struct attempt *attempt, struct agent_
 	agent->last = (struct agent_reload){ .realtime_ns = clock_ns(CLOCK_REALTIME) };
 	r = put_in_force(agent, attempt);
 	if (r < 0 && !agent->last.n_errors)
-		add_error(&agent->last, strdup(strerror(-r)));
+		reload_add_error(&agent->last, strdup(strerror(-r)));
 	agent->last.ok = r == 0;
 	*ret = agent->last;
 	agent->last = source;

@@ -244,6 +244,11 @@ int rollback_to(struct agent *agent, uint32_t number, const struct origin *origi
 	int r;
 
 	*ret = (struct agent_reload){ 0 };
+	if (agent->objects) {
+		set_error(ret, "this agent's policy comes from the API server: change it there, "
+			       "with kubectl or in the repository that it is applied from");
+		return -EOPNOTSUPP;
+	}
 	r = pin_prepare(dir, &pin);
 	if (r < 0) {
 		set_error(ret, "cannot write the pin: %s", strerror(-r));

@@ -9,7 +9,7 @@ static uint16_t number_of(const struct agent *agent, const struct image_placemen
 
 	if (streq(placement->node, agent->node_name) &&
 	    streq(placement->trust_domain, options->trust_domain))
-		return options->node;
+		return agent->number;
 	return node_table_number(agent->trust->table, placement->trust_domain, placement->node);
 }
 

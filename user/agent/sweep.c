@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "user/agent/sweep.h"
 
+#include "user/base/clock.h"
 #include "user/base/file.h"
 
 static void collect(struct agent *agent, struct netns_set *set)
@@ -61,4 +62,47 @@ void sweep(struct agent *agent, unsigned int *cut)
 	netns_set_close(&set);
 	netns_set_done(&agent->adopted);
 	agent->adopted = set;
+}
+
+static int64_t now_ms(void)
+{
+	return clock_ns(CLOCK_BOOTTIME) / (NS_PER_S / 1000);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct agent *agent = arg;
+	unsigned int cut = 0;
+
+	(void)fd;
+	(void)what;
+	sweep(agent, &cut);
+	agent->swept_ms = now_ms();
+	if (cut)
+		log_info("ended denied connections", "cut=%u epoch=%u", cut, agent->epochs.current);
+}
+
+void sweep_soon(struct agent *agent)
+{
+	int64_t wait_ms = agent->swept_ms + SWEEP_PAUSE_MS - now_ms();
+	struct timeval wait;
+
+	if (!agent->sweep_timer) {
+		on_timer(-1, 0, agent);
+		return;
+	}
+	if (event_pending(agent->sweep_timer, EV_TIMEOUT, NULL))
+		return;
+	wait_ms = MAX(wait_ms, (int64_t)SWEEP_SOON_MS);
+	wait = (struct timeval){ .tv_usec = wait_ms * 1000 };
+	event_add(agent->sweep_timer, &wait);
+}
+
+int sweep_watch(struct agent *agent)
+{
+	agent->sweep_timer = event_new(agent->base, -1, 0, on_timer, agent);
+	if (!agent->sweep_timer)
+		return -ENOMEM;
+	agent->events[agent->n_events++] = agent->sweep_timer;
+	return 0;
 }

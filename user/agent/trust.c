@@ -17,7 +17,7 @@ static int open_tables(struct agent *agent)
 	struct trust *trust = agent->trust;
 	const struct key_ring_options ring = { .lifetime_ms = options->key_lifetime_s * 1000 };
 	const struct node_table_options table = {
-		.own_number = options->node,
+		.own_number = agent->number,
 		.own_name = agent->node_name,
 		.trust_domain = options->trust_domain,
 	};
@@ -30,7 +30,7 @@ static int open_tables(struct agent *agent)
 	if (r == 0)
 		r = node_table_new(&table, &trust->table);
 	if (r == 0)
-		r = source_directory_new(options->nodes, &trust->records);
+		r = trust_open_records(agent);
 	if (r == 0 && options->bundles)
 		r = source_directory_new(options->bundles, &trust->bundle_files);
 	return r;
@@ -46,6 +46,7 @@ int trust_open(struct agent *agent)
 	if (!agent->trust)
 		return -ENOMEM;
 	agent->trust->muted = true;
+	agent->trust->begin_ms = clock_ns(CLOCK_BOOTTIME) / 1000000;
 	r = trust_open_credential(agent);
 	if (r == 0)
 		r = open_tables(agent);
@@ -72,6 +73,7 @@ void trust_done(struct agent *agent)
 	credential_done(&trust->credential);
 	source_free(trust->bundle_files);
 	source_free(trust->records);
+	publisher_free(trust->publisher);
 	free(trust->all.item);
 	bundles_done(&trust->federated);
 	key_ring_free(trust->ring);
@@ -120,12 +122,19 @@ static void resume_ring(struct agent *agent)
  */
 static int turn_ring(struct agent *agent, bool publish)
 {
-	int changed = key_ring_tick(agent->trust->ring, trust_now_ms()), r;
+	struct trust *trust = agent->trust;
+	int64_t now_ms = trust_now_ms();
+	int changed = 0, r;
 
-	if (changed < 0) {
-		log_error("cannot make node keys", "error=\"%s\"", strerror(-changed));
-		return changed;
+	/* It must not be sent with as long as the others may not have heard of it. */
+	if (!trust_is_told(trust))
+		changed = key_ring_restart(trust->ring, now_ms);
+	r = key_ring_tick(trust->ring, now_ms);
+	if (r < 0) {
+		log_error("cannot make node keys", "error=\"%s\"", strerror(-r));
+		return r;
 	}
+	changed |= r;
 	if (changed)
 		keep_ring(agent);
 	r = trust_push_keys(agent, /* all= */ false);
@@ -153,7 +162,7 @@ static int judge(struct agent *agent)
 
 	if (r < 0)
 		log_error("cannot judge the node records", "error=\"%s\"", strerror(-r));
-	trust_say_records(trust);
+	trust_say_records(agent);
 	return r;
 }
 
@@ -183,7 +192,9 @@ static void wind_timer(struct agent *agent)
 	due_ms = MIN(due_ms, key_ring_due_ms(trust->ring, now_ms));
 	due_ms = MIN(due_ms, node_table_due_ms(trust->table, trust->ring, now_ms));
 	due_ms = MIN(due_ms, trust_own_due_ms(trust));
-	if (*trust->records_error || *trust->publish_error)
+	if (!trust_is_told(trust))
+		due_ms = MIN(due_ms, key_ring_restart_ms(trust->ring));
+	if (*trust->records_error || (*trust->publish_error && !trust->publisher->ops->retries))
 		due_ms = MIN(due_ms, now_ms + TRUST_DIRECTORY_RETRY_MS);
 	wait_ms = MAX(due_ms - trust_now_ms(), TRUST_TICK_MIN_MS);
 	when = (struct timeval){ .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
@@ -194,7 +205,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct agent *agent = arg;
 	struct trust *trust = agent->trust;
-	bool own, publish = *trust->publish_error;
+	bool own, publish = *trust->publish_error && !trust->publisher->ops->retries;
 	int r;
 
 	(void)fd;
@@ -223,6 +234,8 @@ static void on_source(evutil_socket_t fd, short what, void *arg)
 	if (trust_take_credential(agent)) {
 		agent->trust->age = TRUST_AGE_NONE;
 		muted = trust_judge_own(agent);
+		if (*agent->trust->records_error)
+			trust_read_records(agent);
 		judge(agent);
 		follow(agent, "credential", muted, /* publish= */ true);
 	}
@@ -239,8 +252,10 @@ static void on_records(evutil_socket_t fd, short what, void *arg)
 	agent->trust->looked_ms = trust_now_ms();
 	if (r < 0)
 		log_error("cannot watch the node records", "error=\"%s\"", strerror(-r));
-	if (r > 0 && trust_read_records(agent) == 0)
+	if (r > 0 && trust_read_records(agent) == 0) {
 		follow(agent, "node records", false, false);
+		trust_publish_if_gone(agent);
+	}
 	wind_timer(agent);
 }
 

@@ -3,22 +3,32 @@
 #include "user/agent/trust_internal.h"
 
 #include "user/base/clock.h"
+#include "user/base/file.h"
 #include "user/base/quote.h"
 #include "user/credential/secret.h"
+#include "user/source/node_identities.h"
+
+#define KEPT_NAME "certificate.pem"
 
 int trust_open_credential(struct agent *agent)
 {
 	const struct agent_options *options = agent->options;
+	_cleanup_free_ char *kept = path_join(options->state, KEPT_NAME);
 	const struct credential_options wanted = {
 		.trust_domain = options->trust_domain,
 		.node_name = agent->node_name,
 		.key_uri = options->credential_key,
 		.key_provider = options->credential_provider,
 		.svid_lifetime_s = options->svid_lifetime_s,
+		.kube = agent->kube,
+		.trust_bundle = options->trust_bundle,
+		.kept = kept,
 	};
 	struct credential_error error = { "" };
 	int r;
 
+	if (!kept)
+		return -ENOMEM;
 	r = secret_init(&error);
 	if (r == 0)
 		r = credential_source_new(options->credential, &wanted, &agent->trust->source,
@@ -264,6 +274,10 @@ void trust_add_warnings(json_t *list, const struct agent *agent)
 		json_array_append_new(list, json_sprintf("%zu node records are refused: see "
 							 "`countersign nodes`",
 							 refused));
+	if (trust->in_cluster && *source_node_identities_trouble(trust->records))
+		json_array_append_new(list,
+				      json_sprintf("node records: %s",
+						   source_node_identities_trouble(trust->records)));
 	if (*trust->bundles_error)
 		json_array_append_new(list,
 				      json_sprintf("bundles refused: %s", trust->bundles_error));

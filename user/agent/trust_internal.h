@@ -3,6 +3,7 @@
 #pragma once
 
 #include "user/agent/agent.h"
+#include "user/agent/publisher.h"
 #include "user/agent/trust.h"
 #include "user/base/clock.h"
 #include "user/credential/x509.h"
@@ -11,6 +12,8 @@
 #define TRUST_TICK_MAX_MS 60000 /* clocks are set; nothing is slept through for longer */
 #define TRUST_TICK_MIN_MS 5
 #define TRUST_DIRECTORY_RETRY_MS 1000
+/* So long a first credential may take to come, while what an agent before left stays. */
+#define TRUST_FIRST_MS 30000
 
 /* A record that was said to be refused, so that it is said once. */
 struct trust_said {
@@ -32,8 +35,13 @@ struct trust {
 	struct key_ring *ring;
 	struct node_table *table;
 	struct source *records;
+	bool in_cluster; /* records are objects of the API server */
+	int64_t begin_ms; /* CLOCK_BOOTTIME */
+	bool read; /* the records were read once: what they do not have is gone */
 	char records_error[CREDENTIAL_ERROR_MAX]; /* "" when the directory could be read */
+	struct publisher *publisher;
 	char publish_error[CREDENTIAL_ERROR_MAX];
+	struct node_key told[2]; /* newest key of the record: put last, and known to be out */
 	int64_t looked_ms; /* when the last look at what is due began */
 	int64_t issued_ms; /* of the record that was published last */
 
@@ -64,15 +72,20 @@ int64_t trust_own_due_ms(const struct trust *trust);
 
 /* ---- trust_records.c ---- */
 
-/* Signs and writes this node's record. Errors are kept and said once. */
+int trust_open_records(struct agent *agent);
+/* Signs and publishes this node's record. Errors are kept and said once. */
 void trust_publish(struct agent *agent);
+/* Whether the others can read of the newest key. */
+bool trust_is_told(const struct trust *trust);
+/* Publishes again when somebody took our record away. */
+void trust_publish_if_gone(struct agent *agent);
 int trust_read_records(struct agent *agent);
 /* What everything is judged by now. */
 struct node_trust trust_judge_by(const struct trust *trust, struct revocations *ret_revocations);
 /* Gives the kernel the keys that changed, or all. 1: connections must decide anew. */
 int trust_push_keys(struct agent *agent, bool all);
 /* Says which records are refused or accepted now and were not before. */
-void trust_say_records(struct trust *trust);
+void trust_say_records(struct agent *agent);
 
 /* ---- scope.c ---- */
 

@@ -2,24 +2,71 @@
 /* Records of nodes: ours, which is written, and the others', which are read. */
 #include "user/agent/trust_internal.h"
 
-#include <fcntl.h>
 #include <openssl/crypto.h>
 
+#include "user/agent/kube_tell.h"
 #include "user/base/clock.h"
-#include "user/base/file_write.h"
+#include "user/base/file.h"
 #include "user/base/quote.h"
+#include "user/source/node_identities.h"
 
 /* ---- ours ---- */
 
-static int write_file(const char *directory, uint16_t number, const char *text)
-{
-	_cleanup_close_ int dir = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	char name[sizeof("65535.json")];
+#define KEPT_NAME "nodes.kept"
 
-	if (dir < 0)
-		return -errno;
-	snprintf(name, sizeof(name), "%u.json", number);
-	return file_write_at(dir, name, text, strlen(text), 0644, /* fresh= */ false);
+static void publish_failed(struct trust *trust, const char *error)
+{
+	if (*error && !streq(error, trust->publish_error)) {
+		_cleanup_free_ char *text = quote(error);
+
+		log_error("cannot publish the node's record", "error=\"%s\"", text ?: "");
+	} else if (!*error && *trust->publish_error) {
+		log_info("published the node's record", "after=failures");
+	}
+	snprintf(trust->publish_error, sizeof(trust->publish_error), "%s", error);
+}
+
+static void on_published(void *arg, const char *error)
+{
+	struct agent *agent = arg;
+	struct trust *trust = agent->trust;
+
+	publish_failed(trust, error ?: "");
+	if (!error)
+		trust->told[1] = trust->told[0];
+}
+
+bool trust_is_told(const struct trust *trust)
+{
+	struct node_key key[NODE_KEYS_MAX];
+
+	return key_ring_public(trust->ring, key) == 0 ||
+	       memcmp(key[0].public_key, trust->told[1].public_key, NODE_KEY_BYTES) == 0;
+}
+
+static int open_cluster(struct agent *agent)
+{
+	_cleanup_free_ char *file = path_join(agent->options->state, KEPT_NAME);
+	const struct source_node_identities_options options = { agent->kube, file };
+	struct trust *trust = agent->trust;
+	int r = file ? source_node_identities_new(&options, &trust->records) : -ENOMEM;
+
+	trust->in_cluster = true;
+	return r < 0 ? r
+		     : publisher_kube_new(agent->kube, agent->number, on_published, agent,
+					  &trust->publisher);
+}
+
+int trust_open_records(struct agent *agent)
+{
+	const char *path = agent->options->nodes;
+	struct trust *trust = agent->trust;
+	int r;
+
+	if (streq(path, OPTIONS_NODES_KUBERNETES))
+		return open_cluster(agent);
+	r = source_directory_new(path, &trust->records);
+	return r < 0 ? r : publisher_file_new(path, agent->number, &trust->publisher);
 }
 
 /* The number may be another node's already: then theirs stays. */
@@ -48,7 +95,7 @@ static int64_t last_issued_ms(const struct agent *agent)
 	for (size_t i = 0; i < node_table_size(trust->table); i++) {
 		const struct node_entry *entry = node_table_entry(trust->table, i);
 
-		if (entry->record && entry->in_force && entry->number == agent->options->node)
+		if (entry->record && entry->in_force && entry->number == agent->number)
 			last_ms = MAX(last_ms, entry->record->issued_ms);
 	}
 	return last_ms;
@@ -64,7 +111,7 @@ static int make_record(struct agent *agent, char **ret, struct credential_error 
 		return -ENOMEM;
 	record->trust_domain = strdup(agent->options->trust_domain);
 	snprintf(record->name, sizeof(record->name), "%s", agent->node_name);
-	record->number = agent->options->node;
+	record->number = agent->number;
 	record->issued_ms = node_record_issue_ms(last_issued_ms(agent), trust_now_ms());
 	record->n_keys = key_ring_public(trust->ring, record->key);
 	if (!record->trust_domain)
@@ -74,33 +121,45 @@ static int make_record(struct agent *agent, char **ret, struct credential_error 
 		return r;
 	*ret = node_record_format(record);
 	trust->issued_ms = record->issued_ms;
+	trust->told[0] = record->key[0];
 	return *ret ? 0 : -ENOMEM;
 }
 
 void trust_publish(struct agent *agent)
 {
-	_cleanup_free_ char *text = NULL, *quoted = NULL;
+	_cleanup_free_ char *text = NULL;
 	struct credential_error error = { "" };
 	struct trust *trust = agent->trust;
-	int r = 0;
+	int r;
 
-	if (!trust->credential.svid)
+	/* Neither is there a key for one that an agent before this one left; a new one comes. */
+	if (!trust->credential.svid || !trust->credential.svid->key)
 		return; /* said as a problem of its own */
 	r = check_number(agent, &error);
 	if (r == 0)
 		r = make_record(agent, &text, &error);
 	if (r == 0)
-		r = write_file(agent->options->nodes, agent->options->node, text);
+		r = publisher_put(trust->publisher, text, &error);
 	if (r < 0 && !*error.text)
-		credential_fail(&error, r, "%s/%u.json: %s", agent->options->nodes,
-				agent->options->node, strerror(-r));
-	if (*error.text && !streq(error.text, trust->publish_error)) {
-		quoted = quote(error.text);
-		log_error("cannot publish the node's record", "error=\"%s\"", quoted ?: "");
-	}
-	snprintf(trust->publish_error, sizeof(trust->publish_error), "%s", error.text);
-	log_debug("published the node's record", "number=%u error=\"%s\"", agent->options->node,
-		  *error.text ? "yes" : "");
+		credential_fail(&error, r, "%s", strerror(-r));
+	log_debug("publishes the node's record", "number=%u result=%d", agent->number, r);
+	if (r == 0)
+		on_published(agent, NULL);
+	else if (r < 0)
+		publish_failed(trust, error.text);
+}
+
+void trust_publish_if_gone(struct agent *agent)
+{
+	struct trust *trust = agent->trust;
+
+	if (!trust->credential.svid || !trust_is_told(trust))
+		return;
+	for (size_t i = 0; i < node_table_size(trust->table); i++)
+		if (node_table_entry(trust->table, i)->number == agent->number)
+			return;
+	log_warning("the node's record is gone, it is published again", "number=%u", agent->number);
+	trust_publish(agent);
 }
 
 /* ---- the others' ---- */
@@ -138,8 +197,47 @@ static int give_documents(struct trust *trust, const struct source_documents *do
 	for (size_t i = 0; i < documents->n; i++)
 		list[i] = (struct node_document){ .name = documents->item[i].name,
 						  .text = documents->item[i].text,
-						  .length = documents->item[i].length };
+						  .length = documents->item[i].length,
+						  .digest = documents->item[i].digest };
 	return node_table_read(trust->table, list, documents->n, &by);
+}
+
+/* What is out there by an agent before this one counts as told. */
+static void note_told(struct agent *agent)
+{
+	struct trust *trust = agent->trust;
+	struct node_key key[NODE_KEYS_MAX];
+
+	for (size_t i = 0; i < node_table_size(trust->table); i++) {
+		const struct node_entry *entry = node_table_entry(trust->table, i);
+
+		if (entry->in_force && entry->number == agent->number &&
+		    key_ring_public(trust->ring, key) > 0 &&
+		    memcmp(entry->record->key[0].public_key, key[0].public_key, NODE_KEY_BYTES) ==
+			    0)
+			trust->told[1] = key[0];
+	}
+}
+
+static void say_unread(int r, const struct credential_error *error)
+{
+	_cleanup_free_ char *text = quote(error->text);
+
+	if (r == -EAGAIN)
+		log_info("waits for the node records", "why=\"%s\"", text ?: "");
+	else
+		log_error("cannot read the node records, those read before stay", "error=\"%s\"",
+			  text ?: "");
+}
+
+/*
+ * In a cluster the first credential takes a moment. Before that every record would be refused,
+ * and the nodes that an agent before this one knew would be cut off until it comes.
+ */
+static bool has_anchors(const struct trust *trust)
+{
+	return trust->all.n || !trust->in_cluster ||
+	       clock_ns(CLOCK_BOOTTIME) / 1000000 > trust->begin_ms + TRUST_FIRST_MS;
 }
 
 /* A directory that cannot be read changes nothing: the records that were read last stay. */
@@ -150,40 +248,58 @@ int trust_read_records(struct agent *agent)
 	struct credential_error error = { "" };
 	int r;
 
-	r = source_read(trust->records, &documents);
-	if (r < 0)
+	r = has_anchors(trust) ? source_read(trust->records, &documents) : -EAGAIN;
+	if (r < 0 && !has_anchors(trust))
+		credential_fail(&error, r, "there is no credential to judge them by yet");
+	else if (r < 0)
 		credential_fail(&error, r, "%s", source_error(trust->records));
 	else
 		r = give_documents(trust, &documents);
+	trust->read |= r == 0;
+	note_told(agent);
 	if (r < 0 && !*error.text)
 		credential_fail(&error, r, "%s", strerror(-r));
-	if (*error.text && !streq(error.text, trust->records_error)) {
-		_cleanup_free_ char *text = quote(error.text);
-
-		log_error("cannot read the node records, those read before stay", "error=\"%s\"",
-			  text ?: "");
-	}
+	if (*error.text && !streq(error.text, trust->records_error))
+		say_unread(r, &error);
 	snprintf(trust->records_error, sizeof(trust->records_error), "%s", error.text);
-	trust_say_records(trust);
+	trust_say_records(agent);
 	return r;
 }
 
 /* ---- what was said of them ---- */
 
-static void say(const struct node_entry *entry)
+/* Only by whom it concerns: a collision by the node whose number it is, all else by the leader. */
+static void tell_cluster(struct agent *agent, const struct node_entry *entry)
+{
+	char document[sizeof("NodeIdentity/65535")], message[CREDENTIAL_ERROR_MAX];
+
+	snprintf(document, sizeof(document), "NodeIdentity/%u", entry->number);
+	snprintf(message, sizeof(message), "%s%s%s: %s", node_flaw_text(entry->flaw),
+		 entry->detail && *entry->detail ? ": " : "", entry->detail ?: "",
+		 node_flaw_remedy(entry->flaw));
+	if (entry->flaw == NODE_FLAW_OWN_NUMBER)
+		kube_tell_event(agent, EVENT_NUMBER_COLLISION, "%s: %s", document, message);
+	else if (entry->number && kube_tell_is_leader(agent))
+		kube_tell_event_of(agent, EVENT_RECORD_REFUSED, "countersign.dev/v1alpha1",
+				   document, "", message);
+}
+
+static void say(struct agent *agent, const struct node_entry *entry)
 {
 	_cleanup_free_ char *detail = quote(entry->detail ?: "");
 
-	if (entry->flaw == NODE_FLAW_NONE)
+	if (entry->flaw == NODE_FLAW_NONE) {
 		log_info("node record accepted", "node=%u name=\"%s\" file=\"%s\"", entry->number,
 			 entry->record ? entry->record->name : "", entry->file);
-	else
+	} else {
+		tell_cluster(agent, entry);
 		log_warning("node record refused",
 			    "node=%u name=\"%s\" file=\"%s\" reason=%s text=\"%s\" detail=\"%s\" "
 			    "remedy=\"%s\"",
 			    entry->number, entry->record ? entry->record->name : "", entry->file,
 			    node_flaw_name(entry->flaw), node_flaw_text(entry->flaw), detail ?: "",
 			    node_flaw_remedy(entry->flaw));
+	}
 }
 
 static int by_file(const void *a, const void *b)
@@ -199,8 +315,10 @@ static void said_free(struct trust_said *said, size_t n)
 }
 
 /* Takes the new list; what is in it and not, or otherwise, in the old one is said. */
-static void compare(struct trust *trust, struct trust_said *fresh, size_t n)
+static void compare(struct agent *agent, struct trust_said *fresh, size_t n)
 {
+	struct trust *trust = agent->trust;
+
 	for (size_t i = 0; i < n; i++) {
 		const struct node_entry *entry = node_table_entry(trust->table, i);
 		const struct trust_said *before = trust->n_said ? bsearch(&fresh[i], trust->said,
@@ -209,7 +327,7 @@ static void compare(struct trust *trust, struct trust_said *fresh, size_t n)
 								: NULL;
 
 		if (!before || before->flaw != entry->flaw)
-			say(entry);
+			say(agent, entry);
 	}
 	said_free(trust->said, trust->n_said);
 	qsort(fresh, n, sizeof(*fresh), by_file);
@@ -217,8 +335,9 @@ static void compare(struct trust *trust, struct trust_said *fresh, size_t n)
 	trust->n_said = n;
 }
 
-void trust_say_records(struct trust *trust)
+void trust_say_records(struct agent *agent)
 {
+	struct trust *trust = agent->trust;
 	size_t n = node_table_size(trust->table);
 	struct trust_said *fresh = calloc(n + 1, sizeof(*fresh));
 
@@ -232,7 +351,7 @@ void trust_say_records(struct trust *trust)
 		}
 	}
 	if (fresh)
-		compare(trust, fresh, n);
+		compare(agent, fresh, n);
 }
 
 /* ---- into the kernel ---- */
@@ -263,6 +382,9 @@ static int drop_others(struct agent *agent)
 	_cleanup_free_ uint8_t *listed = calloc(UINT16_MAX + 1, 1);
 	const struct node_table *table = agent->trust->table;
 
+	/* Before that nobody knows which are gone: they stay as the agent before left them. */
+	if (!agent->trust->read)
+		return 0;
 	if (!listed)
 		return -ENOMEM;
 	for (size_t i = 0; i < node_table_size(table); i++)

@@ -15,6 +15,7 @@ static const struct {
 	{ "unused", serve_unused },
 	{ "credentials", serve_credentials },
 	{ "nodes", serve_nodes },
+	{ "image", serve_image },
 };
 
 void serve_verb(struct agent *agent, struct client *client, const json_t *request)

@@ -20,6 +20,7 @@ void serve_release(struct agent *agent, struct client *client, const json_t *req
 void serve_unused(struct agent *agent, struct client *client, const json_t *request);
 void serve_credentials(struct agent *agent, struct client *client, const json_t *request);
 void serve_nodes(struct agent *agent, struct client *client, const json_t *request);
+void serve_image(struct agent *agent, struct client *client, const json_t *request);
 
 /* For verbs that change the policy: who asks, or false after the answer. */
 bool serve_origin(struct client *client, const json_t *request, struct origin *ret);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * {"verb":"flows", "last":N, "follow":b, "verdict":..., "from_workload":..., "to_workload":...}:
+ * {"verb":"flows", "last":N, "follow":b, "verdict":..., "from_workload":..., "to_workload":...,
+ * "workload":..., "namespace":...}, the last two for either side:
  * the last N flows that pass the filter (all that are kept without "last"; none of the
  * past when only "follow" is given), one per line, and with "follow" those to come.
  *
@@ -14,7 +15,7 @@
 
 struct flows {
 	struct flow_filter filter;
-	char *from_workload, *to_workload; /* what the filter points to */
+	char *from_workload, *to_workload, *workload, *namespace; /* what the filter points to */
 	bool follow;
 	bool searching; /* still looking back for where to begin */
 	uint64_t wanted; /* matches still to find while looking back */
@@ -28,6 +29,8 @@ static void flows_free(void *stream)
 
 	free(flows->from_workload);
 	free(flows->to_workload);
+	free(flows->workload);
+	free(flows->namespace);
 	free(flows);
 }
 
@@ -49,7 +52,7 @@ static json_t *passing(const struct agent *agent, const struct flows *flows,
 /* Goes back until enough flows match or the history ends. */
 static int look_back(const struct agent *agent, struct flows *flows)
 {
-	bool any = !flows->filter.verdict && !flows->from_workload && !flows->to_workload;
+	bool any = flow_filter_is_empty(&flows->filter);
 
 	for (int i = 0; i < FLOWS_AT_ONCE; i++) {
 		const struct cs_event *event = NULL;
@@ -133,7 +136,13 @@ static int take_filter(struct flows *flows, const json_t *request)
 	r = take_text(request, "from_workload", &flows->from_workload);
 	if (r == 0)
 		r = take_text(request, "to_workload", &flows->to_workload);
+	if (r == 0)
+		r = take_text(request, "workload", &flows->workload);
+	if (r == 0)
+		r = take_text(request, "namespace", &flows->namespace);
 	flows->filter.from_workload = flows->from_workload;
+	flows->filter.workload = flows->workload;
+	flows->filter.namespace = flows->namespace;
 	flows->filter.to_workload = flows->to_workload;
 	return r;
 }
@@ -162,8 +171,10 @@ void serve_flows(struct agent *agent, struct client *client, const json_t *reque
 		return;
 	}
 	if (take_filter(flows, request) < 0 || take_last(flows, request) < 0) {
-		client_error(client, "expected \"verdict\": FORWARDED, DROPPED or AUDIT, \"last\": "
-				     "a number, \"from_workload\" and \"to_workload\": ns/name");
+		client_error(client,
+			     "expected \"verdict\": FORWARDED, DROPPED or AUDIT, \"last\": "
+			     "a number, \"from_workload\", \"to_workload\" and \"workload\": "
+			     "ns/name, \"namespace\": a name");
 		return;
 	}
 	/* What has happened must not be missing because it still waits in the ring. */

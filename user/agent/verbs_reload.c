@@ -6,6 +6,7 @@
  */
 #include "user/agent/json_text.h"
 #include "user/agent/reload.h"
+#include "user/agent/reload_changes.h"
 #include "user/agent/verbs.h"
 
 #define WAITS_MAX 256
@@ -58,7 +59,7 @@ void serve_reload(struct agent *agent, struct client *client, const json_t *requ
 	if (!serve_origin(client, request, &origin))
 		return;
 	agent->rollback.origin = &origin;
-	r = reload(agent);
+	r = reload_asked(agent);
 	agent->rollback.origin = NULL;
 	if (r == 0 && rollback_is_pinned(agent))
 		say_that_they_wait(agent, client);

@@ -2,6 +2,9 @@
 /* {"verb":"status"}: one object with all that is known of the agent's own state. */
 #include "user/agent/health.h"
 #include "user/agent/json_text.h"
+#include "user/agent/kube.h"
+#include "user/agent/kube_tell.h"
+#include "user/agent/signer.h"
 #include "user/agent/status_policy.h"
 #include "user/agent/verbs.h"
 #include "user/agent/words.h"
@@ -130,10 +133,12 @@ static void add_identity_of_node(json_t *object, const struct agent *agent,
 	json_object_set_new(object, "node_number", json_integer(status->node));
 	json_object_set_new(object, "trust_domain", json_string(options->trust_domain));
 	json_object_set_new(object, "cgroup_root", json_text(agent->cgroup_root));
-	json_object_set_new(object, "manifests", json_text(options->manifests));
+	json_object_set_new(object, "manifests", json_text(options->manifests ?: ""));
 	json_object_set_new(object, "epoch", json_integer(status->epoch));
 	json_object_set_new(object, "default_action",
 			    json_string(verdict_word(options->default_verdict)));
+	json_object_set_new(object, "mode",
+			    json_string(agent->options->audit ? "audit" : "enforce"));
 	json_object_set_new(object, "deny", json_string(deny_mode_word(options->deny_mode)));
 	json_object_set_new(object, "programs",
 			    json_pack("{s:I, s:I}", "attached",
@@ -146,19 +151,27 @@ static void add_policy(json_t *object, const struct agent *agent)
 	static const struct image none = { .n_rules = 1 };
 	const struct image *image = epochs_current(&agent->epochs) ?: &none;
 
-	json_object_set_new(object, "workloads", workloads(agent));
 	json_object_set_new(object, "policies", json_integer(image->n_policies));
 	json_object_set_new(object, "rules", json_integer(image->n_rules ? image->n_rules - 1 : 0));
 	json_object_set_new(object, "selectors", json_integer(image->n_selectors));
 	json_object_set_new(object, "identities", json_integer(image->n_identities));
 }
 
+/* What grows with the workloads and policies: probes and lists of nodes do without. */
+static void add_details(json_t *object, const struct agent *agent,
+			const struct datapath_status *status)
+{
+	json_object_set_new(object, "workloads", workloads(agent));
+	json_object_set_new(object, "counters", counters(status));
+	json_object_set_new(object, "rule_hits", rule_hits(agent));
+	json_object_set_new(object, "stats", stats(status));
+	json_object_set_new(object, "limits", limits(status));
+}
+
 void serve_status(struct agent *agent, struct client *client, const json_t *request)
 {
 	struct datapath_status status;
 	json_t *object, *problems;
-
-	(void)request;
 	if (datapath_status(agent->dp, &status) < 0) {
 		client_error(client, datapath_error(agent->dp));
 		return;
@@ -169,12 +182,13 @@ void serve_status(struct agent *agent, struct client *client, const json_t *requ
 	add_identity_of_node(object, agent, &status);
 	add_policy(object, agent);
 	status_add_policy(object, agent);
+	kube_add_status(object, agent);
+	signer_add_status(object, agent);
+	kube_tell_add_status(object, agent);
 	json_object_set_new(object, "not_adopted", json_integer(agent->not_adopted));
-	json_object_set_new(object, "counters", counters(&status));
-	json_object_set_new(object, "rule_hits", rule_hits(agent));
-	json_object_set_new(object, "stats", stats(&status));
 	json_object_set_new(object, "last_reload", last_reload(&agent->last));
-	json_object_set_new(object, "limits", limits(&status));
+	if (!json_is_true(json_object_get(request, "brief")))
+		add_details(object, agent, &status);
 	json_decref(problems);
 	client_line(client, object);
 }

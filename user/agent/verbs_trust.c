@@ -129,11 +129,11 @@ void serve_credentials(struct agent *agent, struct client *client, const json_t 
 	}
 	object = json_pack("{s:s, s:s, s:i, s:s, s:o, s:o, s:o, s:b}", "source",
 			   agent->options->credential, "node", agent->node_name, "number",
-			   agent->options->node, "state", state_of(trust), "svid", svid_json(trust),
+			   agent->number, "state", state_of(trust), "svid", svid_json(trust),
 			   "bundles", bundles_json(trust), "keys", own_keys(trust), "tags",
 			   !trust->muted);
 	if (*trust->source->error.text)
-		json_object_set_new(object, "error", json_text(trust->source->error.text));
+		json_object_set_new(object, "source_error", json_text(trust->source->error.text));
 	client_line(client, object);
 }
 
@@ -162,7 +162,7 @@ static void add_record(json_t *object, const struct node_record *record)
 
 static json_t *node_json(const struct agent *agent, const struct node_entry *entry)
 {
-	bool own = entry->record && entry->number == agent->options->node &&
+	bool own = entry->record && entry->number == agent->number &&
 		   streq(entry->record->name, agent->node_name);
 	bool refused = entry->flaw != NODE_FLAW_NONE;
 	json_t *object;
