@@ -8,7 +8,8 @@ _countersign_verb() {
 
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
-		--state) ((i++)) ;;
+		--state | --kubeconfig | --context | --node | --pod | --namespace | -n | \
+			--agent-namespace | --timeout) ((i++)) ;;
 		-*) ;;
 		policy | ca | bundle)
 			[ -z "$group" ] || {
@@ -28,8 +29,8 @@ _countersign_verb() {
 
 _countersign_options() {
 	case $1 in
-	flows) printf '%s' '--follow -f --last --verdict --from-workload --to-workload --output -o' ;;
-	status) printf '%s' '--output -o' ;;
+	flows) printf '%s' '--follow -f --last --verdict --from-workload --to-workload --workload --output -o' ;;
+	status) printf '%s' '--output -o --check' ;;
 	explain) printf '%s' '--from --to --port --output -o' ;;
 	reload) printf '%s' '--note' ;;
 	credentials) printf '%s' '--output -o' ;;
@@ -58,6 +59,20 @@ _countersign_revisions() {
 	countersign policy history 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 
+# Whose answers come from an agent, and so from a cluster's, too.
+_countersign_asks_agent() {
+	case $1 in
+	'' | flows | status | explain | reload | credentials | nodes) ;;
+	'policy history' | 'policy rollback' | 'policy release' | 'policy unused') ;;
+	*) return 1 ;;
+	esac
+}
+
+# $1: kind; what the current context has of it
+_countersign_objects() {
+	kubectl get "$1" -o 'jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}' 2>/dev/null
+}
+
 # Names of workloads as the agent knows them; nothing when it cannot be asked.
 _countersign_workloads() {
 	countersign status 2>/dev/null |
@@ -68,12 +83,14 @@ _countersign() {
 	local word=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]}
 	local verb words
 	local common='--state --help -h --version'
-	local verbs='flows status explain reload credentials nodes policy ca bundle version help'
+	local cluster='--kubeconfig --context --node --pod --all-nodes --namespace -n --all-namespaces -A --agent-namespace --timeout'
+	local verbs='flows status explain reload credentials nodes policy ca bundle relay version help'
 	local policy_verbs='check codes test explain diff suggest history rollback release unused'
 	local ca_verbs='init issue revoke bundle'
 	local bundle_verbs='show set'
 
 	verb=$(_countersign_verb)
+	! _countersign_asks_agent "$verb" || common="$common $cluster"
 	case $previous in
 	--state)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
@@ -88,6 +105,16 @@ _countersign() {
 		[ "$verb" != 'policy suggest' ] || words='yaml json'
 		[[ $verb != *bundle* ]] || words='text pem jwks'
 		;;
+	--kubeconfig)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		return
+		;;
+	--context) words=$(kubectl config get-contexts -o name 2>/dev/null) ;;
+	--node) words=$(_countersign_objects nodes) ;;
+	--pod) words=$(_countersign_objects pods) ;;
+	--namespace | -n | --agent-namespace) words=$(_countersign_objects namespaces) ;;
+	--timeout) words='15s 1m' ;;
+	--check) words='live ready healthy' ;;
 	--bundles | --out)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		return
@@ -98,7 +125,7 @@ _countersign() {
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		return
 		;;
-	--from | --to | --from-workload | --to-workload) words=$(_countersign_workloads) ;;
+	--from | --to | --from-workload | --to-workload | --workload) words=$(_countersign_workloads) ;;
 	--last) words='20 100 1000' ;;
 	--fail-on) words='error warning info' ;;
 	--ignore | --trust-domain | --warn-audit-days | --warn-expiry-days) words='' ;;

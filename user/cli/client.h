@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One request to the agent over its Unix socket, and the lines it answers. */
+/*
+ * One request to the agent, and the lines it answers: over its Unix socket, or in a cluster
+ * through the API server.
+ */
 #pragma once
 
 #include <jansson.h>
@@ -24,6 +27,9 @@ struct client_request {
  * are said on cli->err. Returns enum cli_exit: the first that is not CLI_OK ends it.
  */
 int client_call(const struct cli *cli, const struct client_request *request);
+
+/* A connection to this node's agent. CLI_OK, or CLI_FAILED, said on cli->err. */
+int client_connect(const struct cli *cli, int *ret_fd);
 
 /* Getters that take anything: "" and 0 for what is missing or has another type. */
 const char *client_text(const json_t *object, const char *key);

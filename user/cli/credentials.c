@@ -88,7 +88,7 @@ static int print_text(const struct cli *cli, const json_t *answer, void *arg)
 	fprintf(cli->out, " (number %d)\n", (int)client_number(answer, "number"));
 	field(cli, "Source", client_text(answer, "source"));
 	field(cli, "State", client_text(answer, "state"));
-	field(cli, "Error", client_text(answer, "error"));
+	field(cli, "Error", client_text(answer, "source_error"));
 	print_svid(cli, json_object_get(answer, "svid"));
 	print_keys(cli, json_object_get(answer, "keys"));
 	print_bundles(cli, json_object_get(answer, "bundles"));
@@ -128,5 +128,6 @@ const struct cli_verb verb_credentials = {
 		       "when it has no good credential",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
+	.asks_agent = true,
 	.run = run,
 };

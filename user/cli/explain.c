@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "user/cli/client.h"
+#include "user/cli/cluster.h"
 #include "user/cli/explain.h"
+#include "user/cli/explain_nodes.h"
 #include "user/flow/flow.h"
 #include "user/flow/text.h"
 
@@ -234,7 +236,10 @@ static int run(const struct cli *cli, const struct cli_args *args)
 			 "to", question.to, "port", question.port.port, "protocol",
 			 question.port.protocol);
 	request.body = body;
-	r = client_call(cli, &request);
+	if (cli->cluster && !cli->cluster->node && !cli->cluster->pod)
+		r = explain_nodes(cli, body, &question);
+	else
+		r = client_call(cli, &request);
 	json_decref(body);
 	return r;
 }
@@ -245,5 +250,6 @@ const struct cli_verb verb_explain = {
 	.description = "say why a connection passes or is denied, rule by rule",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
+	.asks_agent = true,
 	.run = run,
 };

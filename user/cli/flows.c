@@ -1,11 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "user/cli/client.h"
+#include "user/cli/cluster.h"
+#include "user/cli/flows_nodes.h"
 #include "user/cli/parse.h"
 #include "user/flow/flow.h"
 
 #define LAST_DEFAULT 20
 
-enum { FLOWS_FOLLOW, FLOWS_LAST, FLOWS_VERDICT, FLOWS_FROM, FLOWS_TO, FLOWS_OUTPUT };
+enum {
+	FLOWS_FOLLOW,
+	FLOWS_LAST,
+	FLOWS_VERDICT,
+	FLOWS_FROM,
+	FLOWS_TO,
+	FLOWS_WORKLOAD,
+	FLOWS_OUTPUT,
+};
 
 static const struct cli_option options[] = {
 	[FLOWS_FOLLOW] = { "follow", 'f', NULL, "go on with new flows until interrupted" },
@@ -13,6 +23,7 @@ static const struct cli_option options[] = {
 	[FLOWS_VERDICT] = { "verdict", 0, "V", "FORWARDED, DROPPED or AUDIT (allow, deny, audit)" },
 	[FLOWS_FROM] = { "from-workload", 0, "NS/NAME", "flows from this workload" },
 	[FLOWS_TO] = { "to-workload", 0, "NS/NAME", "flows to this workload" },
+	[FLOWS_WORKLOAD] = { "workload", 0, "NS/NAME", "flows from or to this workload" },
 	[FLOWS_OUTPUT] = { "output", 'o', "FORMAT", "compact (default) or json" },
 };
 
@@ -25,7 +36,7 @@ struct selection {
 
 static int read_options(const struct cli *cli, const struct cli_args *args, struct selection *ret)
 {
-	static const int workloads[] = { FLOWS_FROM, FLOWS_TO };
+	static const int workloads[] = { FLOWS_FROM, FLOWS_TO, FLOWS_WORKLOAD };
 	const char *const *value = args->value;
 	int verdict = 0;
 
@@ -50,11 +61,9 @@ static int read_options(const struct cli *cli, const struct cli_args *args, stru
 	return CLI_OK;
 }
 
-static int print_flow(const struct cli *cli, const json_t *line, void *arg)
+int flows_print(const struct cli *cli, const json_t *line, bool json)
 {
-	const struct selection *selection = arg;
-	_cleanup_free_ char *text = selection->json ? json_dumps(line, JSON_COMPACT)
-						    : flow_to_compact(line);
+	_cleanup_free_ char *text = json ? json_dumps(line, JSON_COMPACT) : flow_to_compact(line);
 
 	if (!text) {
 		fprintf(cli->err, "countersign: out of memory\n");
@@ -68,27 +77,91 @@ static int print_flow(const struct cli *cli, const json_t *line, void *arg)
 	return CLI_OK;
 }
 
+static int print_flow(const struct cli *cli, const json_t *line, void *arg)
+{
+	const struct selection *selection = arg;
+
+	return flows_print(cli, line, selection->json);
+}
+
+/*
+ * Whose flows: of the namespace that is asked for, else in a cluster, as for all of kubectl, of
+ * the context's; of all of them when that is said, or a node or a workload is meant.
+ */
+static int choose_namespace(const struct cli *cli, const struct cli_args *args, json_t *body)
+{
+	const struct cluster *cluster = cli->cluster;
+	const char *given = args->cluster[CLI_NAMESPACE];
+	_cleanup_free_ char *namespace = NULL;
+	int r;
+
+	if (cluster && cluster->pod)
+		return CLI_OK; /* of that pod, whoever the other side is */
+	if (given && !cluster_is_name(given))
+		return cli_usage_error(cli, &verb_flows, "--namespace wants a namespace's name");
+	if (given && args->cluster[CLI_ALL_NAMESPACES])
+		return cli_usage_error(cli, &verb_flows,
+				       "choose one of --namespace and --all-namespaces");
+	if (given)
+		return json_object_set_new(body, "namespace", json_string(given)) < 0 ? CLI_FAILED
+										      : CLI_OK;
+	if (!cluster || cluster->all_namespaces || cluster->all_nodes || cluster->node ||
+	    args->value[FLOWS_FROM] || args->value[FLOWS_TO] || args->value[FLOWS_WORKLOAD])
+		return CLI_OK;
+	r = cluster_namespace(cli, &namespace);
+	if (r == CLI_OK)
+		json_object_set_new(body, "namespace", json_string(namespace));
+	return r;
+}
+
+static int ask(const struct cli *cli, const struct cli_args *args,
+	       const struct selection *selection, json_t *body)
+{
+	struct client_request request = {
+		.body = body,
+		.endless = args->value[FLOWS_FOLLOW],
+		.reply = print_flow,
+		.arg = (void *)selection,
+		.may_be_empty = true,
+	};
+	_cleanup_free_ char *pod = NULL, *name = NULL;
+	const struct cluster *cluster = cli->cluster;
+	int r;
+
+	if (cluster && !cluster->node && !cluster->pod)
+		return flows_nodes(cli, &(struct flows_nodes_request){
+						.body = body,
+						.last = selection->last,
+						.follow = args->value[FLOWS_FOLLOW],
+						.json = selection->json,
+					});
+	if (!cluster || !cluster->pod)
+		return client_call(cli, &request);
+	r = cluster_find_pod(cli, cluster->pod, &pod, &name);
+	if (r != CLI_OK)
+		return r;
+	if (!args->value[FLOWS_WORKLOAD])
+		json_object_set_new(body, "workload", json_string(pod));
+	return client_call(cli, &request);
+}
+
 static int run(const struct cli *cli, const struct cli_args *args)
 {
 	struct selection selection;
-	struct client_request request = {
-		.endless = args->value[FLOWS_FOLLOW],
-		.reply = print_flow,
-		.arg = &selection,
-		.may_be_empty = true,
-	};
 	json_t *body;
 	int r;
 
 	r = read_options(cli, args, &selection);
 	if (r != CLI_OK)
 		return r;
-	body = json_pack("{s:s, s:I, s:b, s:s*, s:s*, s:s*}", "verb", "flows", "last",
-			 (json_int_t)selection.last, "follow", (int)request.endless, "verdict",
-			 selection.verdict, "from_workload", args->value[FLOWS_FROM], "to_workload",
-			 args->value[FLOWS_TO]);
-	request.body = body;
-	r = client_call(cli, &request);
+	body = json_pack("{s:s, s:I, s:b, s:s*, s:s*, s:s*, s:s*}", "verb", "flows", "last",
+			 (json_int_t)selection.last, "follow", args->value[FLOWS_FOLLOW] != NULL,
+			 "verdict", selection.verdict, "from_workload", args->value[FLOWS_FROM],
+			 "to_workload", args->value[FLOWS_TO], "workload",
+			 args->value[FLOWS_WORKLOAD]);
+	r = choose_namespace(cli, args, body);
+	if (r == CLI_OK)
+		r = ask(cli, args, &selection, body);
 	json_decref(body);
 	return r;
 }
@@ -99,5 +172,6 @@ const struct cli_verb verb_flows = {
 	.description = "show the latest verdicts, one line per connection",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
+	.asks_agent = true,
 	.run = run,
 };

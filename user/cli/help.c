@@ -20,8 +20,10 @@ static void dump_option(const char *verb, const struct cli_option *option, FILE 
 /* For the tests of man page and completion: verb, option, letter and value, by tabs. */
 static void dump(FILE *out)
 {
-	for (size_t i = 0; i < cli_n_common_options; i++)
+	for (size_t i = 0; i < ARRAY_SIZE(cli_common_options); i++)
 		dump_option("", &cli_common_options[i], out);
+	for (size_t i = 0; i < ARRAY_SIZE(cli_cluster_options); i++)
+		dump_option("(cluster)", &cli_cluster_options[i], out);
 	for (size_t i = 0; i < cli_n_verbs; i++) {
 		const struct cli_verb *verb = cli_verbs[i];
 
@@ -41,17 +43,17 @@ static int run(const struct cli *cli, const struct cli_args *args)
 		return CLI_OK;
 	}
 	if (args->n_rest == 0) {
-		cli_print_help(cli->out);
+		cli_print_help(cli, cli->out);
 		return CLI_OK;
 	}
 	if (args->n_rest == 1 && cli_is_group(args->rest[0])) {
-		cli_print_group_help(args->rest[0], cli->out);
+		cli_print_group_help(cli, args->rest[0], cli->out);
 		return CLI_OK;
 	}
 	verb = cli_match_verb(args->rest, args->n_rest, &words);
 	if (!verb || args->n_rest > words)
 		return cli_usage_error(cli, &verb_help, "there is no such verb");
-	cli_print_verb_help(verb, cli->out);
+	cli_print_verb_help(cli, verb, cli->out);
 	return CLI_OK;
 }
 

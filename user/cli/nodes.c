@@ -123,5 +123,6 @@ const struct cli_verb verb_nodes = {
 		"show the nodes that this one knows, their keys, and why a record is refused",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
+	.asks_agent = true,
 	.run = run,
 };

@@ -5,21 +5,32 @@
 
 #define COLUMN 32 /* where the help texts of options begin */
 
-enum { COMMON_STATE, COMMON_HELP, COMMON_VERSION, COMMON_MAX };
-
-const struct cli_option cli_common_options[] = {
-	[COMMON_STATE] = { "state", 0, "DIR",
-			   "state directory of the agent (default: $COUNTERSIGN_STATE, else "
-			   "/run/countersign)" },
-	[COMMON_HELP] = { "help", 'h', NULL, "show this help" },
-	[COMMON_VERSION] = { "version", 0, NULL, "show the version" },
+const struct cli_option cli_common_options[CLI_COMMON_MAX] = {
+	[CLI_STATE] = { "state", 0, "DIR",
+			"state directory of the agent (default: $COUNTERSIGN_STATE, else "
+			"/run/countersign)" },
+	[CLI_HELP] = { "help", 'h', NULL, "show this help" },
+	[CLI_VERSION] = { "version", 0, NULL, "show the version" },
 };
-const size_t cli_n_common_options = ARRAY_SIZE(cli_common_options);
 
-/* getopt's tables for one verb: its options first, then the common ones. */
+const struct cli_option cli_cluster_options[CLI_CLUSTER_MAX] = {
+	[CLI_KUBECONFIG] = { "kubeconfig", 0, "FILE", "the cluster, as for kubectl" },
+	[CLI_CONTEXT] = { "context", 0, "NAME", "the context in it" },
+	[CLI_NODE] = { "node", 0, "NODE", "ask the agent on this node of the cluster" },
+	[CLI_POD] = { "pod", 0, "[NS/]NAME", "ask the agent on this pod's node" },
+	[CLI_ALL_NODES] = { "all-nodes", 0, NULL, "ask all agents of the cluster" },
+	[CLI_NAMESPACE] = { "namespace", 'n', "NS",
+			    "of --pod; flows: only those of its workloads" },
+	[CLI_ALL_NAMESPACES] = { "all-namespaces", 'A', NULL, "flows of all namespaces" },
+	[CLI_AGENT_NAMESPACE] = { "agent-namespace", 0, "NS",
+				  "where the agents run (default: countersign-system)" },
+	[CLI_TIMEOUT] = { "timeout", 0, "DURATION", "how long one node may take (default: 15s)" },
+};
+
+/* getopt's tables for one verb: its options first, then the common ones, then the cluster's. */
 struct getopt_tables {
-	struct option longs[CLI_OPTIONS_MAX + COMMON_MAX + 1];
-	char shorts[2 + 2 * (CLI_OPTIONS_MAX + COMMON_MAX) + 1];
+	struct option longs[CLI_OPTIONS_MAX + CLI_COMMON_MAX + CLI_CLUSTER_MAX + 1];
+	char shorts[2 + 2 * (CLI_OPTIONS_MAX + CLI_COMMON_MAX + CLI_CLUSTER_MAX) + 1];
 	size_t n_shorts;
 };
 
@@ -40,16 +51,25 @@ static void add_option(struct getopt_tables *tables, const struct cli_option *op
 		tables->shorts[tables->n_shorts++] = ':';
 }
 
-static size_t n_options(const struct cli_verb *verb)
+static size_t n_own(const struct cli_verb *verb)
 {
 	return verb ? MIN(verb->n_options, (size_t)CLI_OPTIONS_MAX) : 0;
 }
 
+static size_t n_options(const struct cli_verb *verb)
+{
+	return n_own(verb) + CLI_COMMON_MAX + (!verb || verb->asks_agent ? CLI_CLUSTER_MAX : 0);
+}
+
 static const struct cli_option *option_at(const struct cli_verb *verb, size_t number)
 {
-	size_t n = n_options(verb);
+	size_t n = n_own(verb);
 
-	return number < n ? &verb->options[number] : &cli_common_options[number - n];
+	if (number < n)
+		return &verb->options[number];
+	if (number < n + CLI_COMMON_MAX)
+		return &cli_common_options[number - n];
+	return &cli_cluster_options[number - n - CLI_COMMON_MAX];
 }
 
 static void fill_tables(struct getopt_tables *tables, const struct cli_verb *verb)
@@ -59,7 +79,7 @@ static void fill_tables(struct getopt_tables *tables, const struct cli_verb *ver
 	if (!verb)
 		tables->shorts[tables->n_shorts++] = '+';
 	tables->shorts[tables->n_shorts++] = ':';
-	for (size_t i = 0; i < n_options(verb) + COMMON_MAX; i++)
+	for (size_t i = 0; i < n_options(verb); i++)
 		add_option(tables, option_at(verb, i), (int)i);
 }
 
@@ -68,7 +88,7 @@ static int number_of(const struct cli_verb *verb, int found)
 {
 	if (found >= LONG)
 		return found - LONG;
-	for (size_t i = 0; i < n_options(verb) + COMMON_MAX; i++)
+	for (size_t i = 0; i < n_options(verb); i++)
 		if (option_at(verb, i)->letter == found)
 			return (int)i;
 	return -1;
@@ -76,39 +96,39 @@ static int number_of(const struct cli_verb *verb, int found)
 
 static void store(const struct cli_verb *verb, int number, const char *value, struct cli_args *args)
 {
-	int own = (int)n_options(verb);
+	int own = (int)n_own(verb);
 
+	value = value ? value : "";
 	if (number < own)
-		args->value[number] = value ? value : "";
-	else if (number - own == COMMON_STATE)
-		args->state = value;
-	else if (number - own == COMMON_HELP)
-		args->help = true;
+		args->value[number] = value;
+	else if (number < own + CLI_COMMON_MAX)
+		args->common[number - own] = value;
 	else
-		args->version = true;
+		args->cluster[number - own - CLI_COMMON_MAX] = value;
 }
 
-static int refuse(const struct cli_verb *verb, const char *what, const char *argument, FILE *err)
+static int refuse(const struct cli *cli, const struct cli_verb *verb, const char *what,
+		  const char *argument)
 {
 	const char *space = verb ? " " : "", *name = verb ? verb->name : "";
 
-	fprintf(err, "countersign%s%s: %s ", space, name, what);
-	cli_put(err, argument);
-	fprintf(err, "\nTry `countersign%s%s --help`.\n", space, name);
+	fprintf(cli->err, "%s%s%s: %s ", cli->program, space, name, what);
+	cli_put(cli->err, argument);
+	fprintf(cli->err, "\nTry `%s%s%s --help`.\n", cli->program, space, name);
 	return CLI_USAGE;
 }
 
 /* getopt leaves optind alone in the middle of "-xf": there, only optopt knows the letter. */
-static int refuse_unknown(const struct cli_verb *verb, const char *argument, FILE *err)
+static int refuse_unknown(const struct cli *cli, const struct cli_verb *verb, const char *argument)
 {
 	char letter[] = { '-', (char)optopt, '\0' };
 
 	if (optopt >= LONG)
-		return refuse(verb, "no value is wanted in", argument, err);
-	return refuse(verb, "there is no option", optopt ? letter : argument, err);
+		return refuse(cli, verb, "no value is wanted in", argument);
+	return refuse(cli, verb, "there is no option", optopt ? letter : argument);
 }
 
-int cli_options_parse(const struct cli_verb *verb, int argc, char **argv, FILE *err,
+int cli_options_parse(const struct cli *cli, const struct cli_verb *verb, int argc, char **argv,
 		      struct cli_args *ret)
 {
 	struct getopt_tables tables;
@@ -120,15 +140,15 @@ int cli_options_parse(const struct cli_verb *verb, int argc, char **argv, FILE *
 	optind = 0; /* glibc: start anew */
 	while ((found = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
 		if (found == ':')
-			return refuse(verb, "a value is missing after", argv[optind - 1], err);
+			return refuse(cli, verb, "a value is missing after", argv[optind - 1]);
 		if (found == '?')
-			return refuse_unknown(verb, argv[optind - 1], err);
+			return refuse_unknown(cli, verb, argv[optind - 1]);
 		store(verb, number_of(verb, found), optarg, &args);
 	}
 	args.rest = argv + optind;
 	args.n_rest = argc - optind;
-	if (verb && !args.help && args.n_rest > verb->max_rest)
-		return refuse(verb, "unexpected argument", args.rest[verb->max_rest], err);
+	if (verb && !args.common[CLI_HELP] && args.n_rest > verb->max_rest)
+		return refuse(cli, verb, "unexpected argument", args.rest[verb->max_rest]);
 	*ret = args;
 	return 0;
 }
@@ -150,9 +170,15 @@ static void print_option(const struct cli_option *option, FILE *out)
 
 static void print_options(const struct cli_verb *verb, FILE *out)
 {
-	fprintf(out, "\nOptions:\n");
-	for (size_t i = 0; i < n_options(verb) + COMMON_MAX; i++)
+	size_t cluster = n_own(verb) + CLI_COMMON_MAX;
+
+	for (size_t i = 0; i < n_options(verb); i++) {
+		if (i == 0)
+			fprintf(out, "\nOptions:\n");
+		if (i == cluster)
+			fprintf(out, "\nOf a cluster:\n");
 		print_option(option_at(verb, i), out);
+	}
 }
 
 /* The verbs whose names begin so. */
@@ -163,33 +189,36 @@ static void print_verbs(const char *start, FILE *out)
 			fprintf(out, "  %-17s %s\n", cli_verbs[i]->name, cli_verbs[i]->description);
 }
 
-void cli_print_group_help(const char *group, FILE *out)
+void cli_print_group_help(const struct cli *cli, const char *group, FILE *out)
 {
 	char start[64];
 
 	snprintf(start, sizeof(start), "%s ", group);
-	fprintf(out, "Usage: countersign %s VERB [OPTIONS]\n\nVerbs:\n", group);
+	fprintf(out, "Usage: %s %s VERB [OPTIONS]\n\nVerbs:\n", cli->program, group);
 	print_verbs(start, out);
-	fprintf(out, "\n`countersign %s VERB --help` tells more; so does countersign(1).\n", group);
+	fprintf(out, "\n`%s %s VERB --help` tells more; so does countersign(1).\n", cli->program,
+		group);
 }
 
-void cli_print_help(FILE *out)
+void cli_print_help(const struct cli *cli, FILE *out)
 {
 	fprintf(out,
-		"Usage: countersign [--state DIR] VERB [OPTIONS]\n\n"
-		"Asks the agent on this node what it sees and why it decides as it does; checks\n"
-		"and tests policies from files, without an agent.\n\n"
-		"Verbs:\n");
+		"Usage: %s [OPTIONS] VERB [OPTIONS]\n\n"
+		"Asks the agents of a cluster, or the one on this node, what they see and why they\n"
+		"decide as they do; checks and tests policies from files, without an agent.\n\n"
+		"Verbs:\n",
+		cli->program);
 	print_verbs("", out);
 	print_options(NULL, out);
 	fprintf(out,
 		"\nExit codes: 0 all is well; 1 unhealthy, denied or an error; 2 wrong usage.\n"
-		"`countersign help VERB` tells more; so does countersign(1).\n");
+		"`%s help VERB` tells more; so does countersign(1).\n",
+		cli->program);
 }
 
-void cli_print_verb_help(const struct cli_verb *verb, FILE *out)
+void cli_print_verb_help(const struct cli *cli, const struct cli_verb *verb, FILE *out)
 {
-	fprintf(out, "Usage: countersign %s [OPTIONS]%s%s\n\n%s\n", verb->name,
+	fprintf(out, "Usage: %s %s [OPTIONS]%s%s\n\n%s\n", cli->program, verb->name,
 		*verb->arguments ? " " : "", verb->arguments, verb->description);
 	print_options(verb, out);
 }

@@ -215,5 +215,6 @@ const struct cli_verb verb_policy_history = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.max_rest = 1,
+	.asks_agent = true,
 	.run = run,
 };

@@ -56,6 +56,7 @@ const struct cli_verb verb_policy_rollback = {
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
 	.max_rest = 1,
+	.asks_agent = true,
 	.run = run_rollback,
 };
 
@@ -65,5 +66,6 @@ const struct cli_verb verb_policy_release = {
 	.description = "end a rollback: the manifests are in force again, at once",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
+	.asks_agent = true,
 	.run = run_release,
 };

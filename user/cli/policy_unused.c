@@ -121,5 +121,6 @@ const struct cli_verb verb_policy_unused = {
 	.description = "list the rules that were never hit; exit code 1 when there are some",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
+	.asks_agent = true,
 	.run = run,
 };

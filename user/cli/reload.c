@@ -24,5 +24,6 @@ const struct cli_verb verb_reload = {
 	.description = "read the manifests now; all or nothing, in force when it returns",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
+	.asks_agent = true,
 	.run = run,
 };

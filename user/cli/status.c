@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "user/cli/client.h"
+#include "user/cli/cluster.h"
 #include "user/cli/parse.h"
+#include "user/cli/status_check.h"
 #include "user/cli/status_exceptions.h"
+#include "user/cli/status_nodes.h"
 #include "user/cli/table.h"
 #include "user/flow/text.h"
 
 #define NUMBER_TEXT_MAX sizeof("-9223372036854775808")
 
-enum { STATUS_OUTPUT };
+enum { STATUS_OUTPUT, STATUS_CHECK };
 
 static const struct cli_option options[] = {
 	[STATUS_OUTPUT] = { "output", 'o', "FORMAT", "text (default) or json" },
+	[STATUS_CHECK] = { "check", 0, "WORD",
+			   "only ask whether it is live, ready or healthy: for probes" },
+};
+
+/* What the options say. */
+struct question {
+	bool json;
+	enum status_check check;
 };
 
 static const char *number_text(const json_t *number, char ret[static NUMBER_TEXT_MAX])
@@ -235,11 +246,13 @@ static void put_limits(FILE *out, const json_t *status)
 
 static int print_status(const struct cli *cli, const json_t *status, void *arg)
 {
-	const bool *json = arg;
+	const struct question *question = arg;
 	/* What is missing is not healthy. */
 	bool healthy = json_is_true(json_object_get(status, "healthy"));
 
-	if (*json) {
+	if (question->check)
+		return status_check_print(cli, question->check, status);
+	if (question->json) {
 		_cleanup_free_ char *text = json_dumps(status, JSON_INDENT(2));
 
 		if (!text)
@@ -262,16 +275,37 @@ static int print_status(const struct cli *cli, const json_t *status, void *arg)
 	return healthy ? CLI_OK : CLI_FAILED;
 }
 
+static int read_options(const struct cli *cli, const struct cli_args *args, struct question *ret)
+{
+	const char *check = args->value[STATUS_CHECK];
+	int r = check ? status_check_from_word(check) : STATUS_CHECK_NONE;
+
+	if (r < 0)
+		return cli_usage_error(cli, &verb_status, "--check wants live, ready or healthy");
+	if (parse_format(args->value[STATUS_OUTPUT], "text", &ret->json) < 0)
+		return cli_usage_error(cli, &verb_status, "-o wants text or json");
+	ret->check = r;
+	return CLI_OK;
+}
+
 static int run(const struct cli *cli, const struct cli_args *args)
 {
-	bool json;
-	struct client_request request = { .reply = print_status, .arg = &json };
+	struct question question;
+	struct client_request request = { .reply = print_status, .arg = &question };
+	const struct cluster *cluster = cli->cluster;
 	json_t *body;
 	int r;
 
-	if (parse_format(args->value[STATUS_OUTPUT], "text", &json) < 0)
-		return cli_usage_error(cli, &verb_status, "-o wants text or json");
-	body = json_pack("{s:s}", "verb", "status");
+	r = read_options(cli, args, &question);
+	if (r != CLI_OK)
+		return r;
+	if (cluster && !cluster->node && !cluster->pod && question.check)
+		return cli_usage_error(cli, &verb_status, "--check is about one node");
+	if (cluster && !cluster->node && !cluster->pod)
+		return status_nodes(cli, question.json);
+	body = json_pack("{s:s, s:b}", "verb", "status", "brief", question.check != 0);
+	if (!question.check)
+		json_object_del(body, "brief");
 	request.body = body;
 	r = client_call(cli, &request);
 	json_decref(body);
@@ -284,5 +318,6 @@ const struct cli_verb verb_status = {
 	.description = "show what is attached, workloads, policy and counters",
 	.options = options,
 	.n_options = ARRAY_SIZE(options),
+	.asks_agent = true,
 	.run = run,
 };
