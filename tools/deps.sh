@@ -3,7 +3,7 @@
 # Installs the Debian packages that are missing, and nothing else. Quick and offline when
 # none is. No service is started, and none that this script brought is left enabled.
 #
-#	tools/deps.sh [build|test|demo|fuzz|check|peers]...    install what these need; without names all but fuzz, peers
+#	tools/deps.sh [build|test|demo|fuzz|check|peers|kube]...    install what these need; without names all but fuzz, peers, kube
 #	tools/deps.sh --list [name]...              print the packages
 #	tools/deps.sh --toolchain COMMAND...        only say whether these commands exist
 set -euo pipefail
@@ -11,9 +11,10 @@ set -euo pipefail
 declare -Ar PACKAGES=(
 	[build]="gcc libc6-dev make pkg-config clang bpftool libbpf-dev libelf-dev zlib1g-dev
 		libjansson-dev libyaml-dev libevent-dev libssl-dev libcap-dev libnghttp2-dev
-		libprotobuf-c-dev protobuf-c-compiler"
+		libprotobuf-c-dev protobuf-c-compiler libcurl4-openssl-dev"
 	[test]="libcriterion-dev libasan8 libubsan1 iproute2 nftables procps python3"
 	[demo]="nginx redis-server redis-tools curl iproute2 nftables procps python3"
+	[kube]="curl openssl iproute2 python3 crun golang-github-containers-common"
 	[peers]="swtpm tpm2-openssl tpm2-tools libtss2-tcti-swtpm0 openssl"
 	[fuzz]="libclang-rt-14-dev"
 	[check]="clang-format cppcheck shellcheck universal-ctags"

@@ -12,7 +12,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-readonly OUT=build/test
+readonly OUT=${TEST_OUT:-build/test} # reports of the last run
 readonly TEST_SECONDS=300 # one test takes no longer, unless it asks for less itself
 
 readonly UNSTEADY_MAX=2 # tests of one run that may have a second chance

@@ -8,10 +8,10 @@
 #include "tests/lab/lab.h"
 
 #define LAB_PREFIX "countersign-lab-"
-#define LAB_HOSTS_MAX 16
+#define LAB_HOSTS_MAX 64
 #define LAB_NODES_MAX 8
-#define LAB_PROCESSES_MAX 1024
-#define LAB_KEPT_MAX 16384
+#define LAB_PROCESSES_MAX 4096
+#define LAB_KEPT_MAX (1 << 18)
 #define LAB_ARGS_MAX 64
 #define LAB_LINE_MAX 65536
 
@@ -101,6 +101,8 @@ void lab_child_prepare(struct lab *lab, int keep_fd);
 /* Runs argv in @place to its end; its output (kept), exit code in *ret_code. */
 const char *lab_run(struct lab *lab, struct lab_place place, const char *const *argv,
 		    int *ret_code);
+const char *lab_run_for(struct lab *lab, unsigned int ms, struct lab_place place,
+			const char *const *argv, int *ret_code);
 
 /* Appends @args to the @n entries of @argv, which has LAB_ARGS_MAX. */
 void lab_args(const char **argv, size_t n, const char *const *args);

@@ -200,8 +200,14 @@ json_t *lab_read(struct lab_process *process, unsigned int timeout_ms)
 
 const char *lab_run(struct lab *lab, struct lab_place place, const char *const *argv, int *ret_code)
 {
+	return lab_run_for(lab, LAB_WAIT_MS, place, argv, ret_code);
+}
+
+const char *lab_run_for(struct lab *lab, unsigned int ms, struct lab_place place,
+			const char *const *argv, int *ret_code)
+{
 	struct lab_process *p = lab_spawn(lab, &(struct lab_spawn){ .place = place, .argv = argv });
-	uint64_t end = lab_now_ms() + LAB_WAIT_MS;
+	uint64_t end = lab_now_ms() + ms;
 	const char *line;
 	char *all = lab_printf(lab, "%s", "");
 

@@ -7,39 +7,10 @@
 #	tests/peers/run.sh [NAME]...    default: all
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+# shellcheck source=tests/scripts.sh
+. tests/scripts.sh
 
-readonly OUT=build/test-peers
-readonly SKIPPED=77
-
-passed=0 failed=0 skipped=0
-if [ $# -eq 0 ]; then
-	for script in tests/peers/*.sh; do
-		case ${script##*/} in
-		run.sh | common.sh) ;;
-		*) set -- "$@" "$(basename "$script" .sh)" ;;
-		esac
-	done
-fi
-mkdir -p "$OUT"
-for name; do
-	echo "== $name"
-	code=0
-	tests/peers/"$name".sh 2>&1 | tee "$OUT/$name.log" || code=$?
-	n=$(grep -c '^ok - ' "$OUT/$name.log" || true)
-	passed=$((passed + n))
-	case $code in
-	0)
-		if [ "$n" -eq 0 ]; then
-			echo "FAILED: $name saw nothing" >&2
-			failed=$((failed + 1))
-		fi
-		;;
-	"$SKIPPED") skipped=$((skipped + 1)) ;;
-	*)
-		echo "FAILED: $name ended with code $code" >&2
-		failed=$((failed + 1))
-		;;
-	esac
-done
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" -eq 0 ]
+names=("$@")
+[ $# -gt 0 ] || mapfile -t names < <(names_of tests/peers run common)
+run_scripts tests/peers build/test-peers "${names[@]}"
+sum_up

@@ -125,7 +125,7 @@ void nodes_make(struct node_document *documents, size_t n, int64_t now_ms, struc
 		char *name = NULL, *text = make_text(i, false);
 
 		need(asprintf(&name, "nodes/%zu.json", i + 1) > 0, "a name");
-		documents[i] = (struct node_document){ name, text, strlen(text) };
+		documents[i] = (struct node_document){ name, text, strlen(text), { 0 } };
 	}
 }
 
