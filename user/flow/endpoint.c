@@ -105,6 +105,11 @@ bool endpoint_is(const struct endpoint *e, const char *wanted)
 	return n == 0 && streq(workload_name(e), slash + 1);
 }
 
+bool endpoint_is_in(const struct endpoint *e, const char *namespace)
+{
+	return !e->entity && *namespace && streq(workload_namespace(e), namespace);
+}
+
 /* "app=checkout,stage=prod" -> ["k8s:app=checkout", "k8s:stage=prod"] */
 static json_t *labels_to_json(const struct endpoint *e)
 {

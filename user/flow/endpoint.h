@@ -29,6 +29,9 @@ struct endpoints endpoints_of(const struct cs_event *event, const struct image *
 /* Whether it is, or may be, the workload @wanted, "ns/name". */
 bool endpoint_is(const struct endpoint *endpoint, const char *wanted);
 
+/* Whether it is a workload of @namespace. */
+bool endpoint_is_in(const struct endpoint *endpoint, const char *namespace);
+
 /* Hubble's Endpoint: ID, identity, namespace, labels, pod_name, workloads. */
 json_t *endpoint_to_json(const struct endpoint *endpoint);
 

@@ -22,34 +22,60 @@ static bool side_is(const json_t *side, const char *wanted)
 	return false;
 }
 
+static bool side_is_in(const json_t *side, const char *wanted)
+{
+	const char *namespace = json_string_value(json_object_get(side, "namespace"));
+
+	return namespace && streq(namespace, wanted);
+}
+
 bool flow_matches(const json_t *root, const struct flow_filter *filter)
 {
 	const json_t *flow = json_object_get(root, "flow");
+	const json_t *source = json_object_get(flow, "source");
+	const json_t *destination = json_object_get(flow, "destination");
 	const char *verdict = json_string_value(json_object_get(flow, "verdict"));
 
 	if (!flow)
 		return false;
 	if (filter->verdict && (!verdict || !streq(verdict, flow_verdict_name(filter->verdict))))
 		return false;
-	if (filter->from_workload &&
-	    !side_is(json_object_get(flow, "source"), filter->from_workload))
+	if (filter->from_workload && !side_is(source, filter->from_workload))
 		return false;
-	return !filter->to_workload ||
-	       side_is(json_object_get(flow, "destination"), filter->to_workload);
+	if (filter->to_workload && !side_is(destination, filter->to_workload))
+		return false;
+	if (filter->workload && !side_is(source, filter->workload) &&
+	    !side_is(destination, filter->workload))
+		return false;
+	return !filter->namespace || side_is_in(source, filter->namespace) ||
+	       side_is_in(destination, filter->namespace);
+}
+
+static bool names_match(const struct endpoints *sides, const struct flow_filter *filter)
+{
+	if (filter->from_workload && !endpoint_is(&sides->source, filter->from_workload))
+		return false;
+	if (filter->to_workload && !endpoint_is(&sides->destination, filter->to_workload))
+		return false;
+	if (filter->workload && !endpoint_is(&sides->source, filter->workload) &&
+	    !endpoint_is(&sides->destination, filter->workload))
+		return false;
+	return !filter->namespace || endpoint_is_in(&sides->source, filter->namespace) ||
+	       endpoint_is_in(&sides->destination, filter->namespace);
 }
 
 bool flow_event_matches(const struct cs_event *event, const struct flow_names *names,
 			const struct flow_filter *filter)
 {
+	struct flow_filter by_name = *filter;
 	struct endpoints sides;
 
 	if (filter->verdict && filter->verdict != event->verdict)
 		return false;
-	if (!filter->from_workload && !filter->to_workload)
+	by_name.verdict = 0;
+	if (flow_filter_is_empty(&by_name))
 		return true;
 	sides = endpoints_of(event,
 			     names->image_at ? names->image_at(names->arg, event->epoch) : NULL);
-	if (filter->from_workload && !endpoint_is(&sides.source, filter->from_workload))
-		return false;
-	return !filter->to_workload || endpoint_is(&sides.destination, filter->to_workload);
+	return names_match(&sides, filter);
 }

@@ -25,7 +25,16 @@ struct flow_filter {
 	uint8_t verdict; /* enum cs_verdict, 0: any */
 	const char *from_workload; /* "ns/name" or NULL */
 	const char *to_workload;
+	const char *workload; /* on either side */
+	const char *namespace; /* of a workload on either side */
 };
+
+/* Whether anything is asked for. */
+static inline bool flow_filter_is_empty(const struct flow_filter *filter)
+{
+	return !filter->verdict && !filter->from_workload && !filter->to_workload &&
+	       !filter->workload && !filter->namespace;
+}
 
 /* {"flow":{...},"node_name":...,"time":...}: Hubble's names, ours in extensions. New reference. */
 json_t *flow_to_json(const struct cs_event *event, const struct flow_names *names);
