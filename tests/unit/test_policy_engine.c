@@ -6,6 +6,7 @@
 
 #define WORKLOAD "---\napiVersion: countersign.dev/v1alpha1\nkind: Workload\n"
 #define POLICY "---\napiVersion: countersign.dev/v1alpha1\nkind: IdentityPolicy\n"
+#define NODE "---\napiVersion: v1\nkind: Node\n"
 #define NAMESPACE "---\napiVersion: v1\nkind: Namespace\n"
 
 static struct policy_engine *engine;
@@ -151,6 +152,26 @@ Test(policy_engine, a_policy_is_compiled_against_known_identities)
 	cr_expect_eq(image->n_policies, 2);
 	cr_expect(may("shop/far", CS_INGRESS, 1));
 	cr_expect(!may("World", CS_INGRESS, 1));
+}
+
+/* Nodes are not read again for rules: what comes of them stays, also when some of them goes. */
+Test(policy_engine, pods_prefixes_outlive_a_compile_of_rules)
+{
+	put("n1.yaml", NODE "metadata: {name: n1}\nspec: {podCIDRs: [10.244.1.0/24]}\n");
+	put("n2.yaml", NODE "metadata: {name: n2}\nspec: {podCIDRs: [10.244.2.0/24]}\n");
+	put("pod.yaml", WORKLOAD "metadata: {name: pod, namespace: shop, labels: {app: far}}\n"
+				 "spec: {serviceAccount: far, addresses: [10.244.1.7]}\n");
+	cr_assert_eq(put("more.yaml", POLICY "metadata: {name: more, namespace: shop}\n"
+					     "spec: {subject: {selector: {}}, ingress: []}\n"),
+		     POLICY_RULES);
+	cr_assert_not_null(image_class(image, "10.244.1.0/24"));
+	cr_expect_eq(image_class(image, "10.244.1.0/24")->flags, CS_CLASS_TAG);
+	cr_expect_not_null(image_class(image, "10.244.2.0/24"));
+	cr_expect_neq(image_endpoint(image, "10.244.1.7")->class_index, 0);
+	put("n2.yaml", NULL);
+	put("more.yaml", NULL);
+	cr_expect_not_null(image_class(image, "10.244.1.0/24"));
+	cr_expect_null(image_class(image, "10.244.2.0/24"));
 }
 
 struct case_of_effort {

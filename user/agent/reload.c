@@ -269,6 +269,12 @@ static void log_outcome(const struct agent *agent)
 		log_info("manifests checked, they wait until the pin is released",
 			 "epoch=%u pinned_revision=%u", agent->epochs.current,
 			 agent->rollback.pin.revision);
+	else if (!epochs_current(&agent->epochs))
+		log_error("all objects are refused, what was in force stays in force", "epoch=%u",
+			  agent->epochs.current);
+	else if (last->effort == POLICY_PEERS && agent->objects)
+		log_debug("workloads changed", "epoch=%u cpu_us=%llu", last->epoch,
+			  (unsigned long long)last->cpu_ns / 1000); /* all the time, in a cluster */
 	else if (last->effort == POLICY_PEERS)
 		log_update(last);
 	else
