@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "user/base/file.h"
+#include "user/base/file_write.h"
 
 #define SEAL_TEXT "countersign-sealed 1 " /* of the format's version 1 */
 #define SEAL_LENGTH (sizeof(SEAL_TEXT) - 1 + 32 + 1) /* with the digest and the line's end */
@@ -26,21 +27,6 @@ static void make_seal(const void *body, size_t length, char ret[static SEAL_LENG
 		 (unsigned long long)digest.k1);
 }
 
-static int write_all(int fd, const char *bytes, size_t length)
-{
-	while (length > 0) {
-		ssize_t n = write(fd, bytes, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		length -= n;
-	}
-	return 0;
-}
-
 static int write_temporary(int dir, const void *body, size_t length)
 {
 	_cleanup_close_ int fd = -EBADF;
@@ -52,9 +38,9 @@ static int write_temporary(int dir, const void *body, size_t length)
 	if (fd < 0)
 		return -errno;
 	make_seal(body, length, seal);
-	r = write_all(fd, seal, SEAL_LENGTH);
+	r = file_write_all(fd, seal, SEAL_LENGTH);
 	if (r == 0)
-		r = write_all(fd, body, length);
+		r = file_write_all(fd, body, length);
 	return r == 0 ? ret_errno(fsync(fd)) : r;
 }
 

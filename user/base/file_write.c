@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-static int write_all(int fd, const char *bytes, size_t length)
+int file_write_all(int fd, const char *bytes, size_t length)
 {
 	while (length > 0) {
 		ssize_t n = write(fd, bytes, length);
@@ -28,7 +28,7 @@ static int write_temporary(int dir, const char *name, const void *bytes, size_t 
 	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, bytes, length);
+	r = file_write_all(fd, bytes, length);
 	/* Not what the umask leaves of it: the mode is asked for. */
 	if (r == 0)
 		r = ret_errno(fchmod(fd, mode));

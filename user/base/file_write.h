@@ -13,3 +13,6 @@
  */
 int file_write_at(int dir, const char *name, const void *bytes, size_t length, mode_t mode,
 		  bool fresh);
+
+/* All of it, however often that is interrupted. */
+int file_write_all(int fd, const char *bytes, size_t length);

@@ -6,24 +6,10 @@
  */
 #include <poll.h>
 
+#include "user/base/file_write.h"
 #include "user/cli/client.h"
 
 #define RELAY_CHUNK 65536
-
-static int write_all(int fd, const char *bytes, size_t length)
-{
-	while (length > 0) {
-		ssize_t n = write(fd, bytes, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		bytes += n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
 
 /* What is there now. 1: go on; 0: the end; or negative errno. */
 static int copy(int from, int to)
@@ -36,7 +22,7 @@ static int copy(int from, int to)
 		return errno == EINTR || errno == EAGAIN ? 1 : -errno;
 	if (n == 0)
 		return 0;
-	r = write_all(to, bytes, (size_t)n);
+	r = file_write_all(to, bytes, (size_t)n);
 	return r < 0 ? r : 1;
 }
 

@@ -127,3 +127,21 @@ uint8_t entity_by_name(const char *name)
 			return entities[i].number;
 	return 0;
 }
+
+bool labels_equal(const struct labels *a, const struct labels *b)
+{
+	for (size_t i = 0; i < a->n && i < b->n; i++)
+		if (!streq(a->item[i].key, b->item[i].key) ||
+		    !streq(a->item[i].value, b->item[i].value))
+			return false;
+	return a->n == b->n;
+}
+
+bool named_ports_equal(const struct named_ports *a, const struct named_ports *b)
+{
+	for (size_t i = 0; i < a->n && i < b->n; i++)
+		if (named_port_compare(&a->item[i], &b->item[i]) != 0 ||
+		    a->item[i].port != b->item[i].port)
+			return false;
+	return a->n == b->n;
+}

@@ -59,6 +59,10 @@ const char *labels_get(const struct labels *labels, const char *key);
 int label_compare(const void *a, const void *b);
 int named_port_compare(const void *a, const void *b);
 
+/* Both lists in their order, the ports' numbers too. */
+bool labels_equal(const struct labels *a, const struct labels *b);
+bool named_ports_equal(const struct named_ports *a, const struct named_ports *b);
+
 /*
  * Whether a label says nothing about what a workload is: labels that controllers add and
  * change on every roll-out. They take no part in the identity unless some policy selects

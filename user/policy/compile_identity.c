@@ -344,24 +344,6 @@ static int add_identity(struct compile *c, const struct workload *workload,
 	return r < 0 ? r : link_identity(c, copy, i);
 }
 
-static bool same_labels(const struct labels *a, const struct labels *b)
-{
-	for (size_t i = 0; i < a->n && i < b->n; i++)
-		if (!streq(a->item[i].key, b->item[i].key) ||
-		    !streq(a->item[i].value, b->item[i].value))
-			return false;
-	return a->n == b->n;
-}
-
-static bool same_ports(const struct named_ports *a, const struct named_ports *b)
-{
-	for (size_t i = 0; i < a->n && i < b->n; i++)
-		if (named_port_compare(&a->item[i], &b->item[i]) != 0 ||
-		    a->item[i].port != b->item[i].port)
-			return false;
-	return a->n == b->n;
-}
-
 /* Units of a node: see host_unit_identity(). */
 static bool same_unit(const struct workload *a, const struct workload *b)
 {
@@ -382,8 +364,8 @@ static bool has_record(const struct compile *c, uint32_t i, const struct workloa
 	       streq(workload->service_account, record->service_account) &&
 	       streq(trust_domain_of(c, workload), record->trust_domain) &&
 	       workload->host_network == record->host_network &&
-	       same_labels(&c->identities[i].labels, &record->labels) &&
-	       same_ports(&workload->ports, &record->ports);
+	       labels_equal(&c->identities[i].labels, &record->labels) &&
+	       named_ports_equal(&workload->ports, &record->ports);
 }
 
 /* Finds or adds the identity of a record. */

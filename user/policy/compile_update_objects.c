@@ -8,18 +8,9 @@
 
 /* ---- equality ---- */
 
-static bool same_labels(const struct labels *a, const struct labels *b)
-{
-	for (size_t i = 0; i < a->n && i < b->n; i++)
-		if (!streq(a->item[i].key, b->item[i].key) ||
-		    !streq(a->item[i].value, b->item[i].value))
-			return false;
-	return a->n == b->n;
-}
-
 static bool same_node(const struct node_object *a, const struct node_object *b)
 {
-	return streq(a->name, b->name) && same_labels(&a->labels, &b->labels) &&
+	return streq(a->name, b->name) && labels_equal(&a->labels, &b->labels) &&
 	       a->n_addresses == b->n_addresses &&
 	       (!a->n_addresses ||
 		memcmp(a->addresses, b->addresses, a->n_addresses * sizeof(*a->addresses)) == 0);
@@ -83,7 +74,7 @@ static int namespace_changes(struct compile *c, const char *name, bool *ret_rule
 		return 0;
 	namespace = &c->namespaces.item[i];
 	r = compile_label_namespace(c, namespace->name, &labels);
-	if (r < 0 || same_labels(&labels, &namespace->labels))
+	if (r < 0 || labels_equal(&labels, &namespace->labels))
 		return r;
 	namespace->labels = labels;
 	*ret_rules = true;

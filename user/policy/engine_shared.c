@@ -45,29 +45,12 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? streq(a, b) : a == b;
 }
 
-static bool same_labels(const struct labels *a, const struct labels *b)
-{
-	for (size_t i = 0; i < a->n && i < b->n; i++)
-		if (!streq(a->item[i].key, b->item[i].key) ||
-		    !streq(a->item[i].value, b->item[i].value))
-			return false;
-	return a->n == b->n;
-}
-
-static bool same_ports(const struct named_ports *a, const struct named_ports *b)
-{
-	for (size_t i = 0; i < a->n && i < b->n; i++)
-		if (named_port_compare(&a->item[i], &b->item[i]) != 0 ||
-		    a->item[i].port != b->item[i].port)
-			return false;
-	return a->n == b->n;
-}
-
 bool engine_same_template(const struct workload *a, const struct workload *b)
 {
 	return streq(a->namespace, b->namespace) && streq(a->service_account, b->service_account) &&
-	       same_text(a->trust_domain, b->trust_domain) && same_labels(&a->labels, &b->labels) &&
-	       same_ports(&a->ports, &b->ports) && a->host_network == b->host_network;
+	       same_text(a->trust_domain, b->trust_domain) &&
+	       labels_equal(&a->labels, &b->labels) && named_ports_equal(&a->ports, &b->ports) &&
+	       a->host_network == b->host_network;
 }
 
 static uint32_t template_hash(const struct workload *workload)
