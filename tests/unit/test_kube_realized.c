@@ -231,10 +231,31 @@ Test(kube_realized, refused_by_the_leader)
 
 	spread(&world, 1, 1);
 	settle(world.leader, "IdentityPolicy/ns/p1", "spec: wrong");
+	judgement = judge(&world, 1);
+	cr_assert(judgement.refused_here);
+	cr_assert_eq(judgement.reason, REASON_NOT_ACCEPTED);
+	for (size_t i = 0; i < NODES; i++)
+		settle(world.node[i], "IdentityPolicy/ns/p1", "spec: wrong");
 	report_all(&world);
 	judgement = judge(&world, 1);
 	cr_assert(judgement.refused_here);
 	cr_assert_eq(judgement.reason, REASON_NOT_ACCEPTED);
+}
+
+/* What other nodes enforce cannot be written wrongly: the leader itself has no room for it. */
+Test(kube_realized, refused_by_the_leader_alone)
+{
+	_cleanup_(world_done) struct world world = world_new();
+
+	spread(&world, 1, 1);
+	settle(world.leader, "IdentityPolicy/ns/p1", "no room");
+	report_all(&world);
+	cr_assert_not(judge(&world, 1).refused_here);
+	expect(&world, REASON_NODES_REFUSED, "4 of 4 nodes; the leader's node refuses it: no room");
+	settle(world.node[1], "IdentityPolicy/ns/p1", "no room");
+	report_all(&world);
+	cr_assert_not(judge(&world, 1).refused_here);
+	expect(&world, REASON_NODES_REFUSED, "3 of 4 nodes; node-b refuses it: no room");
 }
 
 Test(kube_realized, silent_after_a_while)

@@ -336,16 +336,21 @@ static void say(struct kube_judgement *judgement, enum condition_reason reason, 
 		 more && *more ? ": " : "", more ?: "");
 }
 
+/* @here: why the leader's own node refuses it; its report comes later than its own word. */
 static void judge_nodes(const struct kube_realized *realized, const struct node *slowest,
-			const struct refusal *refusal, struct kube_judgement *ret)
+			const struct refusal *refusal, const char *here, struct kube_judgement *ret)
 {
 	const struct condition *why = slowest ? &slowest->report.enforcing : NULL;
 
-	if (!ret->nodes)
+	if (ret->refused_here)
+		say(ret, REASON_NOT_ACCEPTED, NULL, "", NULL);
+	else if (!ret->nodes)
 		say(ret, REASON_NO_NODES, NULL, "", NULL);
 	else if (refusal)
 		say(ret, REASON_NODES_REFUSED, refusal->first->name, " refuses it",
 		    refusal->message);
+	else if (here)
+		say(ret, REASON_NODES_REFUSED, "the leader's node", " refuses it", here);
 	else if (ret->realized + ret->silent < ret->nodes && slowest)
 		say(ret, REASON_NODES_PENDING, slowest->name, " does not enforce it yet",
 		    why->set && why->reason != REASON_IN_FORCE ? why->message : NULL);
@@ -362,6 +367,7 @@ void kube_realized_judge(const struct kube_realized *realized, const struct ledg
 	struct kube_judgement judgement = { .nodes = realized->n_live + realized->n_silent,
 					    .silent = realized->n_silent };
 	const struct refusal *refusal = NULL;
+	const char *here = NULL;
 	size_t reached;
 	uint32_t i;
 
@@ -371,12 +377,12 @@ void kube_realized_judge(const struct kube_realized *realized, const struct ledg
 	judgement.refused = refusal ? refusal->nodes : 0;
 	/* Those that refuse it may not have come so far in other respects: then this is low. */
 	judgement.realized = reached - MIN(reached, judgement.refused);
-	judgement.refused_here = policy->refusal &&
-				 kube_version_equal(&policy->wanted, &policy->settled);
-	judge_nodes(realized, realized->slowest[bucket], refusal, &judgement);
-	if (judgement.refused_here) {
-		judgement.reason = REASON_NOT_ACCEPTED;
+	if (policy->refusal && kube_version_equal(&policy->wanted, &policy->settled))
+		here = policy->refusal;
+	/* What another node enforces is well written: this one has no room, or is of another age. */
+	judgement.refused_here = here && !judgement.realized;
+	judge_nodes(realized, realized->slowest[bucket], refusal, here, &judgement);
+	if (judgement.refused_here)
 		snprintf(judgement.detail, sizeof(judgement.detail), "the policy is not accepted");
-	}
 	*ret = judgement;
 }

@@ -30,7 +30,7 @@ void kube_realized_gone(struct kube_realized *realized, const char *node);
 
 /* How one policy stands. */
 struct kube_judgement {
-	bool refused_here; /* by the leader's own node: it is not accepted */
+	bool refused_here; /* by the leader's own node, and no node enforces it: not accepted */
 	size_t nodes; /* that should enforce it */
 	size_t realized, refused, silent; /* of those; the others are pending */
 	enum condition_reason reason; /* of Realized */
