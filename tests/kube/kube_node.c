@@ -79,6 +79,20 @@ void kube_node_wait(struct kube_node *node, const char *what, bool (*yes)(void *
 	}
 }
 
+/* As kubelet does when it starts, before any pod: so they are guarded when the first one comes. */
+static void make_pod_cgroups(struct kube_node *node)
+{
+	static const char *const of_cgroupfs[] = { "kubepods", "kubepods/burstable",
+						   "kubepods/besteffort" };
+	static const char *const of_systemd[] = { "kubepods.slice",
+						  "kubepods.slice/kubepods-burstable.slice",
+						  "kubepods.slice/kubepods-besteffort.slice" };
+	const char *const *paths = node->cgroupfs ? of_cgroupfs : of_systemd;
+
+	for (size_t i = 0; i < ARRAY_SIZE(of_systemd); i++)
+		lab_node_cgroup(node->lab, paths[i]);
+}
+
 void kube_node_start_argv(struct kube_node *node, const char *const *args)
 {
 	const char *argv[LAB_ARGS_MAX] = {
@@ -88,6 +102,7 @@ void kube_node_start_argv(struct kube_node *node, const char *const *args)
 	};
 	size_t n = 0;
 
+	make_pod_cgroups(node);
 	while (argv[n])
 		n++;
 	lab_args(argv, n, args);
