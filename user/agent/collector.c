@@ -200,7 +200,7 @@ static void look(const struct collector *c)
 			.object = object,
 			.exists = json_object_get(c->nodes.now, node),
 			.replaced = last && !streq(last, number) && *spec_text(object, "issued"),
-			.now_ms = clock_ns(CLOCK_REALTIME) / 1000000,
+			.now_ms = clock_ms(CLOCK_REALTIME),
 			.key_lifetime_ms = c->agent->options->key_lifetime_s * 1000,
 		};
 		enum collector_action action = collector_judge(&one);

@@ -9,7 +9,6 @@
 #include "user/base/clock.h"
 #include "user/base/quote.h"
 
-#define NS_PER_MS 1000000ULL
 #define CLOCK_WATCH_S (365LL * 24 * 60 * 60) /* the timer must be armed to see the clock set */
 
 static int set_timer(int fd, uint64_t ns, int flags)

@@ -21,7 +21,6 @@
 #define SILENT_MS 15000
 #define REFUSALS_SHOWN_MAX 64
 #define TEXT_MAX 640
-#define NS_PER_MS 1000000
 
 /* ---- the client ---- */
 
@@ -166,7 +165,7 @@ int kube_open_source(struct agent *agent)
 
 static int64_t since_ms(int64_t boottime_ms)
 {
-	return boottime_ms ? clock_ns(CLOCK_BOOTTIME) / NS_PER_MS - boottime_ms : -1;
+	return boottime_ms ? clock_ms(CLOCK_BOOTTIME) - boottime_ms : -1;
 }
 
 static json_t *kinds(const struct agent *agent)

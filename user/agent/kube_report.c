@@ -31,11 +31,6 @@ struct kube_reporter {
 	struct kube_reporter_status status;
 };
 
-static int64_t now_ms(void)
-{
-	return clock_ns(CLOCK_BOOTTIME) / 1000000;
-}
-
 static uint32_t any_number(void)
 {
 	uint32_t random = 0;
@@ -101,7 +96,7 @@ static void on_done(void *arg, const struct kube_response *response)
 		return;
 	}
 	reporter->status.writes++;
-	reporter->written_ms = now_ms();
+	reporter->written_ms = clock_ms(CLOCK_BOOTTIME);
 	free(reporter->written);
 	reporter->written = TAKE_PTR(reporter->sent);
 	rest(reporter);
@@ -152,7 +147,7 @@ static bool is_due(const struct kube_reporter *reporter)
 	int64_t life = reporter->life_ms;
 
 	return !reporter->written || !streq(reporter->sent, reporter->written) ||
-	       now_ms() - reporter->written_ms >= life - life / 5;
+	       clock_ms(CLOCK_BOOTTIME) - reporter->written_ms >= life - life / 5;
 }
 
 /* 0: nothing to write. */
@@ -269,7 +264,7 @@ void kube_reporter_changed(struct kube_reporter *reporter, enum condition_reason
 		return; /* the timer is set for it, or a write is under way that ends with it */
 	reporter->pending = true;
 	if (!reporter->call || first) {
-		int64_t since = now_ms() - reporter->written_ms;
+		int64_t since = clock_ms(CLOCK_BOOTTIME) - reporter->written_ms;
 		unsigned int delay =
 			kube_report_delay_ms(kube_ledger_nodes(reporter->ledger), any_number());
 

@@ -6,7 +6,7 @@
 
 int64_t status_now_ms(void)
 {
-	return clock_ns(CLOCK_BOOTTIME) / 1000000;
+	return clock_ms(CLOCK_BOOTTIME);
 }
 
 static void on_lease(void *arg, bool leader)

@@ -64,11 +64,6 @@ void sweep(struct agent *agent, unsigned int *cut)
 	agent->adopted = set;
 }
 
-static int64_t now_ms(void)
-{
-	return clock_ns(CLOCK_BOOTTIME) / (NS_PER_S / 1000);
-}
-
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct agent *agent = arg;
@@ -77,14 +72,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	sweep(agent, &cut);
-	agent->swept_ms = now_ms();
+	agent->swept_ms = clock_ms(CLOCK_BOOTTIME);
 	if (cut)
 		log_info("ended denied connections", "cut=%u epoch=%u", cut, agent->epochs.current);
 }
 
 void sweep_soon(struct agent *agent)
 {
-	int64_t wait_ms = agent->swept_ms + SWEEP_PAUSE_MS - now_ms();
+	int64_t wait_ms = agent->swept_ms + SWEEP_PAUSE_MS - clock_ms(CLOCK_BOOTTIME);
 	struct timeval wait;
 
 	if (!agent->sweep_timer) {

@@ -46,7 +46,7 @@ int trust_open(struct agent *agent)
 	if (!agent->trust)
 		return -ENOMEM;
 	agent->trust->muted = true;
-	agent->trust->begin_ms = clock_ns(CLOCK_BOOTTIME) / 1000000;
+	agent->trust->begin_ms = clock_ms(CLOCK_BOOTTIME);
 	r = trust_open_credential(agent);
 	if (r == 0)
 		r = open_tables(agent);

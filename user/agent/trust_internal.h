@@ -56,7 +56,7 @@ struct trust {
 
 static inline int64_t trust_now_ms(void)
 {
-	return clock_ns(CLOCK_REALTIME) / 1000000;
+	return clock_ms(CLOCK_REALTIME);
 }
 
 /* ---- trust_credential.c ---- */

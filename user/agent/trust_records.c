@@ -237,7 +237,7 @@ static void say_unread(int r, const struct credential_error *error)
 static bool has_anchors(const struct trust *trust)
 {
 	return trust->all.n || !trust->in_cluster ||
-	       clock_ns(CLOCK_BOOTTIME) / 1000000 > trust->begin_ms + TRUST_FIRST_MS;
+	       clock_ms(CLOCK_BOOTTIME) > trust->begin_ms + TRUST_FIRST_MS;
 }
 
 /* A directory that cannot be read changes nothing: the records that were read last stay. */

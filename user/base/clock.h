@@ -7,6 +7,7 @@
 #include "user/base/util.h"
 
 #define NS_PER_S 1000000000LL
+#define NS_PER_MS 1000000LL
 #define NS_PER_US 1000LL
 #define CLOCK_TEXT_MAX sizeof("2026-12-31T23:59:59.000Z")
 
@@ -16,6 +17,11 @@ static inline int64_t clock_ns(clockid_t clock)
 
 	clock_gettime(clock, &now);
 	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static inline int64_t clock_ms(clockid_t clock)
+{
+	return clock_ns(clock) / NS_PER_MS;
 }
 
 /* What added to CLOCK_BOOTTIME gives CLOCK_REALTIME. */
@@ -30,7 +36,7 @@ static inline int64_t clock_boot_to_real_ns(void)
 static inline void clock_text(int64_t realtime_ns, char ret[static CLOCK_TEXT_MAX])
 {
 	time_t seconds = realtime_ns / NS_PER_S;
-	unsigned int ms = realtime_ns / 1000000 % 1000;
+	unsigned int ms = realtime_ns / NS_PER_MS % 1000;
 	struct tm tm;
 	size_t n;
 

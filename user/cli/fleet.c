@@ -9,7 +9,6 @@
 
 #define READ_CHUNK 65536u
 #define WAIT_MAX_MS 1000
-#define NS_PER_MS 1000000LL
 
 /* One node that is being asked. */
 struct call {

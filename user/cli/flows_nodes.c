@@ -11,7 +11,6 @@
 
 #define HOLD_MS 700 /* how long a flow waits for earlier ones of other nodes */
 #define HELD_MAX 262144 /* flows in memory */
-#define NS_PER_MS 1000000LL
 
 struct held {
 	json_t *flow;

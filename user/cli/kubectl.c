@@ -12,7 +12,6 @@
 
 #define READ_CHUNK 65536u
 #define PATH_TEXT_MAX 4096
-#define NS_PER_MS 1000000LL
 
 extern char **environ;
 

@@ -32,11 +32,6 @@ struct csr {
 	bool over; /* the object is of no use to anybody */
 };
 
-static int64_t now_ms(void)
-{
-	return clock_ns(CLOCK_BOOTTIME) / 1000000;
-}
-
 /* ---- the object ---- */
 
 /* Another key has another name: what was asked before is never mixed up with it. */
@@ -165,7 +160,7 @@ static void judge(struct csr *csr, const json_t *object)
 {
 	const json_t *status = json_object_get(object, "status");
 	const char *certificate = json_string_value(json_object_get(status, "certificate"));
-	int64_t waited_ms = now_ms() - csr->begin_ms;
+	int64_t waited_ms = clock_ms(CLOCK_BOOTTIME) - csr->begin_ms;
 
 	if (is_refused(csr, status))
 		return;
@@ -290,7 +285,7 @@ int csr_new(const struct csr_options *options, csr_fn fn, void *arg, struct csr 
 	csr->client = options->client;
 	csr->fn = fn;
 	csr->arg = arg;
-	csr->begin_ms = now_ms();
+	csr->begin_ms = clock_ms(CLOCK_BOOTTIME);
 	r = start(csr, options, reterr);
 	if (r < 0)
 		csr_free(csr);

@@ -90,7 +90,7 @@ struct kube_client {
 
 static inline int64_t kube_now_ms(void)
 {
-	return clock_ns(CLOCK_BOOTTIME) / 1000000;
+	return clock_ms(CLOCK_BOOTTIME);
 }
 
 /* credentials.c */

@@ -58,7 +58,7 @@ static int read_anew(struct kube_file *file, const struct stat *now, struct kube
 	text[trimmed(text, length)] = '\0';
 	length = trimmed(text, length);
 	file->seen = *now;
-	file->read_ms = clock_ns(CLOCK_BOOTTIME) / 1000000;
+	file->read_ms = clock_ms(CLOCK_BOOTTIME);
 	if (file->text && file->length == length && memcmp(file->text, text, length) == 0) {
 		explicit_bzero(text, length);
 		free(text);
@@ -86,7 +86,7 @@ int kube_file_refresh(struct kube_file *file, bool force, struct kube_error *ret
 					      strerror(-r));
 	}
 	if (file->text && !force && same_version(&now, &file->seen) &&
-	    clock_ns(CLOCK_BOOTTIME) / 1000000 - file->read_ms < FILE_READ_EVERY_MS)
+	    clock_ms(CLOCK_BOOTTIME) - file->read_ms < FILE_READ_EVERY_MS)
 		return 0;
 	r = read_anew(file, &now, file->text ? NULL : reterr);
 	return r < 0 && file->text ? 0 : r;

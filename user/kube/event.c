@@ -52,11 +52,6 @@ struct kube_events {
 
 static void pump(struct kube_events *events);
 
-static int64_t now_ms(void)
-{
-	return clock_ns(CLOCK_BOOTTIME) / 1000000;
-}
-
 static void sending_done(struct sending *sending)
 {
 	free(sending->namespace);
@@ -181,7 +176,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	while (events->n_waiting < KUBE_EVENT_WAITING_MAX) {
-		series = event_due(events->memory, now_ms());
+		series = event_due(events->memory, clock_ms(CLOCK_BOOTTIME));
 		if (!series)
 			break;
 		enqueue(events, series, series_patch(series), true);
@@ -271,7 +266,8 @@ static void say(struct kube_events *events, enum event_reason reason,
 	struct event_series *series = NULL;
 
 	switch (event_occurs(events->memory, hash_texts(events, all, ARRAY_SIZE(all)),
-			     hash_texts(events, about, ARRAY_SIZE(about)), now_ms(), &series)) {
+			     hash_texts(events, about, ARRAY_SIZE(about)), clock_ms(CLOCK_BOOTTIME),
+			     &series)) {
 	case EVENT_NEW:
 		series->name = event_name(regarding->name);
 		series->namespace =

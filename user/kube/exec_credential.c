@@ -45,9 +45,8 @@ int kube_time_parse(const char *text, int64_t *ret_ms)
 
 bool kube_exec_valid(const struct kube_exec *exec)
 {
-	return exec->valid &&
-	       (exec->expires_ms == 0 ||
-		clock_ns(CLOCK_REALTIME) / 1000000 + EXPIRY_SKEW_MS < exec->expires_ms);
+	return exec->valid && (exec->expires_ms == 0 ||
+			       clock_ms(CLOCK_REALTIME) + EXPIRY_SKEW_MS < exec->expires_ms);
 }
 
 static int refuse(const struct kube_exec *exec, struct kube_error *reterr, const char *what)

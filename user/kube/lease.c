@@ -32,11 +32,6 @@ struct kube_lease {
 	char trouble[KUBE_ERROR_MAX];
 };
 
-static int64_t now_ms(void)
-{
-	return clock_ns(CLOCK_BOOTTIME) / 1000000;
-}
-
 static uint32_t any_number(void)
 {
 	uint32_t random = 0;
@@ -47,7 +42,7 @@ static uint32_t any_number(void)
 
 static void arm_at(struct kube_lease *lease, int64_t at_ms)
 {
-	int64_t wait = MAX(at_ms - now_ms(), 1);
+	int64_t wait = MAX(at_ms - clock_ms(CLOCK_BOOTTIME), 1);
 	struct timeval timeout = { .tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000 };
 
 	event_add(lease->timer, &timeout);
@@ -55,12 +50,12 @@ static void arm_at(struct kube_lease *lease, int64_t at_ms)
 
 static void arm(struct kube_lease *lease)
 {
-	arm_at(lease, lease_wakes_ms(&lease->state, now_ms()));
+	arm_at(lease, lease_wakes_ms(&lease->state, clock_ms(CLOCK_BOOTTIME)));
 }
 
 static void tell(struct kube_lease *lease)
 {
-	bool leads = lease_leads(&lease->state, now_ms());
+	bool leads = lease_leads(&lease->state, clock_ms(CLOCK_BOOTTIME));
 
 	if (leads == lease->told)
 		return;
@@ -94,8 +89,7 @@ static int read_record(const json_t *object, const struct lease_state *state,
 	strcpy(ret->version, version);
 	strcpy(ret->holder, holder);
 	if (kube_time_parse(text_at(spec, "renewTime"), &renewed_ms) == 0)
-		ret->overdue = clock_ns(CLOCK_REALTIME) / 1000000 - renewed_ms >
-			       state->options.deadline_ms;
+		ret->overdue = clock_ms(CLOCK_REALTIME) - renewed_ms > state->options.deadline_ms;
 	return 0;
 }
 
@@ -121,8 +115,8 @@ static int answered(struct kube_lease *lease, const struct kube_response *respon
 		json_decref(lease->object);
 		lease->object = object;
 	}
-	lease_succeeded(&lease->state, lease->act, &record, lease->asked_ms, now_ms(),
-			any_number());
+	lease_succeeded(&lease->state, lease->act, &record, lease->asked_ms,
+			clock_ms(CLOCK_BOOTTIME), any_number());
 	return r;
 }
 
@@ -134,7 +128,7 @@ static void on_done(void *arg, const struct kube_response *response)
 	lease->call = NULL;
 	r = answered(lease, response);
 	if (r < 0)
-		lease_failed(&lease->state, now_ms(), any_number());
+		lease_failed(&lease->state, clock_ms(CLOCK_BOOTTIME), any_number());
 	/* 409 is how the server arbitrates, no trouble. */
 	if (r < 0 && response->status != 409)
 		snprintf(lease->trouble, sizeof(lease->trouble), "Lease %s/%s: %s",
@@ -184,7 +178,7 @@ static int begin(struct kube_lease *lease)
 	struct kube_request request = { .path = lease->path,
 					.timeout_ms = lease->state.options.renew_ms };
 
-	lease->act = lease_next(&lease->state, now_ms());
+	lease->act = lease_next(&lease->state, clock_ms(CLOCK_BOOTTIME));
 	if (lease->act != LEASE_LOOK) {
 		body = body_of(lease, lease->identity);
 		if (!body)
@@ -194,14 +188,14 @@ static int begin(struct kube_lease *lease)
 		request.body = body;
 		request.length = strlen(body);
 	}
-	lease->asked_ms = now_ms();
+	lease->asked_ms = clock_ms(CLOCK_BOOTTIME);
 	return kube_call_start(lease->client, &request, &handlers, &lease->call);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct kube_lease *lease = arg;
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_BOOTTIME);
 	int r = 0;
 
 	(void)fd;
@@ -253,7 +247,7 @@ int kube_lease_new(struct kube_client *client, const struct kube_lease_options *
 	lease->client = client;
 	lease->on_change = on_change;
 	lease->arg = arg;
-	r = lease_state_init(&lease->state, options, now_ms());
+	r = lease_state_init(&lease->state, options, clock_ms(CLOCK_BOOTTIME));
 	if (r == 0)
 		r = set_names(lease, options);
 	if (r < 0)
@@ -312,7 +306,7 @@ void kube_lease_release(struct kube_lease *lease)
 
 bool kube_lease_is_leader(const struct kube_lease *lease)
 {
-	return lease && lease_leads(&lease->state, now_ms());
+	return lease && lease_leads(&lease->state, clock_ms(CLOCK_BOOTTIME));
 }
 
 const char *kube_lease_holder(const struct kube_lease *lease)

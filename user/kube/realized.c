@@ -342,9 +342,7 @@ static void judge_nodes(const struct kube_realized *realized, const struct node 
 {
 	const struct condition *why = slowest ? &slowest->report.enforcing : NULL;
 
-	if (ret->refused_here)
-		say(ret, REASON_NOT_ACCEPTED, NULL, "", NULL);
-	else if (!ret->nodes)
+	if (!ret->nodes)
 		say(ret, REASON_NO_NODES, NULL, "", NULL);
 	else if (refusal)
 		say(ret, REASON_NODES_REFUSED, refusal->first->name, " refuses it",
@@ -381,8 +379,11 @@ void kube_realized_judge(const struct kube_realized *realized, const struct ledg
 		here = policy->refusal;
 	/* What another node enforces is well written: this one has no room, or is of another age. */
 	judgement.refused_here = here && !judgement.realized;
-	judge_nodes(realized, realized->slowest[bucket], refusal, here, &judgement);
-	if (judgement.refused_here)
+	if (judgement.refused_here) {
+		judgement.reason = REASON_NOT_ACCEPTED;
 		snprintf(judgement.detail, sizeof(judgement.detail), "the policy is not accepted");
+	} else {
+		judge_nodes(realized, realized->slowest[bucket], refusal, here, &judgement);
+	}
 	*ret = judgement;
 }

@@ -6,7 +6,6 @@
 #include "user/base/clock.h"
 #include "user/source/journal_internal.h"
 
-#define NS_PER_MS 1000000LL
 #define KEEP_ROOM JOURNAL_WAITING_MAX / 4 /* of the buffer, when it is empty again */
 
 int journal_fail(struct journal *journal, int r, const char *format, ...)
